@@ -1,0 +1,73 @@
+"""Budget: limits as a value. Meter: what one solve has used, and the only place that compares the two."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from pydantic import Field
+
+from mathagent.errors import LimitReached
+from mathagent.types import Usage, Value
+
+
+class Budget(Value):
+    """Limits of one solve; None means unlimited. Tokens are completion tokens, seconds wall clock."""
+
+    max_tokens: int | None = Field(default=None, ge=1)
+    max_calls: int | None = Field(default=None, ge=1)
+    max_seconds: float | None = Field(default=None, gt=0)
+
+
+class Meter:
+    """Counts the usage of one solve against its budget.
+
+    A request reserves its tokens and its call before it is sent, so that requests in flight together
+    cannot overdraw. Cached replies count too: a replayed solve then stops where the first one did.
+    """
+
+    def __init__(self, budget: Budget | None = None, clock: Callable[[], float] = time.monotonic) -> None:
+        self.budget = budget or Budget()
+        self.usage = Usage()
+        self._clock = clock
+        self._start = clock()
+        self._reserved_tokens = 0
+        self._reserved_calls = 0
+
+    @property
+    def seconds(self) -> float:
+        """Wall-clock seconds since the solve began."""
+        return self._clock() - self._start
+
+    def seconds_left(self) -> float | None:
+        limit = self.budget.max_seconds
+        return None if limit is None else limit - self.seconds
+
+    def add(self, usage: Usage) -> None:
+        self.usage += usage
+
+    def reserve(self, n: int, max_tokens: int) -> int:
+        """Sets aside n samples of at most ``max_tokens``; returns how many tokens each may really have.
+
+        Raises LimitReached where not even one token a sample, or no call, is left.
+        """
+        seconds = self.seconds_left()
+        if seconds is not None and seconds <= 0:
+            raise LimitReached("max_seconds", f"the budget of {self.budget.max_seconds:g} seconds is used up")
+        calls = self.budget.max_calls
+        if calls is not None and self.usage.calls + self._reserved_calls + n > calls:
+            raise LimitReached("max_calls", f"the budget of {calls} calls is used up")
+        tokens = self.budget.max_tokens
+        if tokens is not None:
+            each = (tokens - self.usage.completion_tokens - self._reserved_tokens) // n
+            if each < 1:
+                raise LimitReached("max_tokens", f"the budget of {tokens} completion tokens is used up")
+            max_tokens = min(max_tokens, each)
+        self._reserved_calls += n
+        self._reserved_tokens += n * max_tokens
+        return max_tokens
+
+    def release(self, n: int, max_tokens: int) -> None:
+        """Gives back a reservation, whatever became of the request."""
+        self._reserved_calls -= n
+        self._reserved_tokens -= n * max_tokens

@@ -1,0 +1,82 @@
+"""Settings: the only place that reads the environment."""
+
+from __future__ import annotations
+
+import os
+import sys
+from functools import cache
+from pathlib import Path
+
+from pydantic import AliasChoices, Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+DEFAULT_MODEL = "embedded:qwen2.5-coder-1.5b"
+
+
+class Settings(BaseSettings):
+    """Where things are kept and which model answers. Command-line options win over the environment."""
+
+    model_config = SettingsConfigDict(env_prefix="MATHAGENT_", extra="ignore", populate_by_name=True)
+
+    home: Path | None = Field(default=None, description="Folder for models, cache, runs and history.")
+    model: str = Field(default=DEFAULT_MODEL, description="Default model, as backend:name.")
+    openai_api_key: SecretStr | None = Field(
+        default=None, validation_alias=AliasChoices("OPENAI_API_KEY"), description="Key of the endpoint."
+    )
+    openai_base_url: str | None = Field(
+        default=None, validation_alias=AliasChoices("OPENAI_BASE_URL"), description="URL of the endpoint."
+    )
+    threads: int | None = Field(default=None, ge=1, description="CPU threads of the embedded model.")
+    slots: int = Field(default=4, ge=1, le=64, description="Parallel samples of the embedded model.")
+
+    @property
+    def home_dir(self) -> Path:
+        """The folder that holds everything we store (not created here)."""
+        if self.home is not None:
+            return self.home.expanduser()
+        from platformdirs import user_data_path
+
+        return user_data_path("mathagent")
+
+    @property
+    def models_dir(self) -> Path:
+        return self.home_dir / "models"
+
+    @property
+    def cache_path(self) -> Path:
+        return self.home_dir / "cache.db"
+
+    @property
+    def runs_path(self) -> Path:
+        return self.home_dir / "runs.db"
+
+
+@cache
+def settings() -> Settings:
+    """The process's settings, read once. Raises UsageError where a variable has a wrong value."""
+    return read_settings()
+
+
+def read_settings() -> Settings:
+    """Reads the settings afresh. Raises UsageError where a variable has a wrong value."""
+    from pydantic import ValidationError
+
+    from mathagent.errors import UsageError
+
+    try:
+        return Settings()
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = "MATHAGENT_" + str(first["loc"][0]).upper()
+        raise UsageError(f"the environment variable {name} is wrong: {first['msg']}") from error
+
+
+def child_environment(**extra: str) -> dict[str, str]:
+    """A minimal environment for a child process of ours: no keys, no user variables, plus ``extra``."""
+    kept = ("PATH", "SYSTEMROOT", "LANG", "LC_ALL", "TMPDIR", "TEMP", "TMP")
+    return {name: os.environ[name] for name in kept if name in os.environ} | extra
+
+
+def python_executable() -> str:
+    """The interpreter that child processes of ours run on."""
+    return sys.executable

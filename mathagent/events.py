@@ -1,0 +1,99 @@
+"""What a run tells the world: one typed stream for the console, the server, traces and logs."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, TypeAdapter
+
+from mathagent.types import Candidate, Execution, Solution, Usage, Value
+
+
+class SolveStarted(Value):
+    kind: Literal["solve-started"] = "solve-started"
+    problem_id: str
+    strategy: str
+    model: str
+
+
+class TokenDelta(Value):
+    """A piece of a reply as it is generated; ``sample`` tells parallel samples apart."""
+
+    kind: Literal["token-delta"] = "token-delta"
+    role: str
+    sample: int
+    text: str
+
+
+class ModelReplied(Value):
+    kind: Literal["model-replied"] = "model-replied"
+    role: str
+    sample: int
+    text: str
+    usage: Usage
+    cached: bool
+
+
+class CodeStarted(Value):
+    kind: Literal["code-started"] = "code-started"
+    sample: int
+    code: str
+
+
+class CodeFinished(Value):
+    kind: Literal["code-finished"] = "code-finished"
+    sample: int
+    execution: Execution
+
+
+class CandidateProposed(Value):
+    kind: Literal["candidate-proposed"] = "candidate-proposed"
+    sample: int
+    candidate: Candidate
+
+
+class Voted(Value):
+    """The equivalence classes so far: representative answer and votes, largest first."""
+
+    kind: Literal["voted"] = "voted"
+    classes: tuple[tuple[str, int], ...]
+    samples: int
+    stop: bool
+    reason: str
+
+
+class BudgetReached(Value):
+    kind: Literal["budget-reached"] = "budget-reached"
+    limit: str
+    message: str
+
+
+class Retried(Value):
+    """A backend request failed and will be sent again after ``wait_s`` seconds."""
+
+    kind: Literal["retried"] = "retried"
+    attempt: int
+    wait_s: float
+    error: str
+
+
+class SolveFinished(Value):
+    kind: Literal["solve-finished"] = "solve-finished"
+    solution: Solution
+
+
+Event = Annotated[
+    SolveStarted
+    | TokenDelta
+    | ModelReplied
+    | CodeStarted
+    | CodeFinished
+    | CandidateProposed
+    | Voted
+    | BudgetReached
+    | Retried
+    | SolveFinished,
+    Field(discriminator="kind"),
+]
+
+event_adapter: TypeAdapter[Event] = TypeAdapter(Event)

@@ -1,0 +1,13 @@
+"""Backends: what turns messages into completions. A new one is one file and one line here."""
+
+from mathagent.registry import Registry
+
+BACKENDS = Registry(
+    "backend",
+    "mathagent.backends",
+    {
+        "openai": "mathagent.models.openai_compat:connect",
+        "embedded": "mathagent.models.embedded:connect",
+        "script": "mathagent.models.scripted:connect",
+    },
+)

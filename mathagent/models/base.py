@@ -1,0 +1,98 @@
+"""The Backend protocol: one small door for every model, and a record of what stands behind it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+from pydantic import Field, JsonValue
+
+from mathagent.errors import UnsupportedOption
+from mathagent.types import Completion, Message, SamplingParams, Value
+
+OnDelta = Callable[[int, str], None]
+"""Called with (sample index, new text) while a reply is generated."""
+
+
+class Capabilities(Value):
+    """What a backend can do. ``n``: several samples from one request. ``continue_assistant``: the last message
+    may be an unfinished assistant turn, which the reply continues."""
+
+    n: bool = False
+    logprobs: bool = False
+    seed: bool = False
+    json_schema: bool = False
+    grammar: bool = False
+    tool_calls: bool = False
+    continue_assistant: bool = False
+    embeddings: bool = False
+    streaming: bool = False
+
+
+class ToolSpec(Value):
+    """A tool as a model sees it; ``parameters`` is a JSON schema."""
+
+    name: str
+    description: str
+    parameters: dict[str, JsonValue]
+
+
+class ChatRequest(Value):
+    """One request for ``params.n`` samples.
+
+    ``role`` is the tag of the asking agent role; it is not sent to the model. ``first_sample`` is the index of the
+    first sample among all that are drawn for this prompt: cache keys and seeds derive from it.
+    ``logprobs`` is the number of alternatives wanted a token (0: the chosen token only; None: no log-probs).
+    """
+
+    messages: tuple[Message, ...]
+    params: SamplingParams = SamplingParams()
+    role: str = "solver"
+    first_sample: int = 0
+    tools: tuple[ToolSpec, ...] = ()
+    json_schema: dict[str, JsonValue] | None = None
+    grammar: str | None = None
+    logprobs: int | None = Field(default=None, ge=0, le=20)
+    continue_assistant: bool = False
+
+    def sample_seed(self, offset: int = 0) -> int | None:
+        """Seed of sample ``first_sample + offset``: distinct for each sample, the same in every run."""
+        seed = self.params.seed
+        return None if seed is None else (seed + self.first_sample + offset) % 2**31
+
+
+class Backend(Protocol):
+    """Turns messages into completions. Implementations are async and safe for concurrent use in one event loop."""
+
+    name: str
+    """``backend:model``, as the user may write it."""
+    capabilities: Capabilities
+    max_parallel: int
+    """How many requests it answers well at the same time."""
+
+    async def complete(self, request: ChatRequest, on_delta: OnDelta | None = None) -> list[Completion]:
+        """Returns exactly ``request.params.n`` completions.
+
+        Raises UnsupportedOption for an option outside ``capabilities`` (but n, which is then drawn one by
+        one) and BackendError where the model cannot be reached or its reply cannot be read.
+        """
+        ...
+
+    async def aclose(self) -> None:
+        """Releases connections and processes; safe to call twice."""
+        ...
+
+
+def require_capabilities(backend: Backend, request: ChatRequest) -> None:
+    """Refuses, by name, each option of ``request`` that ``backend`` lacks."""
+    wanted = {
+        "logprobs": request.logprobs is not None,
+        "seed": request.params.seed is not None,
+        "json_schema": request.json_schema is not None,
+        "grammar": request.grammar is not None,
+        "tool_calls": bool(request.tools),
+        "continue_assistant": request.continue_assistant,
+    }
+    for option, is_wanted in wanted.items():
+        if is_wanted and not getattr(backend.capabilities, option):
+            raise UnsupportedOption(backend.name, option)
