@@ -10,6 +10,8 @@ from mathagent.types import Candidate, Execution, Solution, Usage, Value
 
 
 class SolveStarted(Value):
+    """A solve begins."""
+
     kind: Literal["solve-started"] = "solve-started"
     problem_id: str
     strategy: str
@@ -26,6 +28,8 @@ class TokenDelta(Value):
 
 
 class ModelReplied(Value):
+    """One sample of a model's reply is complete."""
+
     kind: Literal["model-replied"] = "model-replied"
     role: str
     sample: int
@@ -35,18 +39,24 @@ class ModelReplied(Value):
 
 
 class CodeStarted(Value):
+    """A program of sample ``sample`` is about to run in the sandbox."""
+
     kind: Literal["code-started"] = "code-started"
     sample: int
     code: str
 
 
 class CodeFinished(Value):
+    """The program of sample ``sample`` ended."""
+
     kind: Literal["code-finished"] = "code-finished"
     sample: int
     execution: Execution
 
 
 class CandidateProposed(Value):
+    """Sample ``sample`` has become a candidate: an answer, or a failure."""
+
     kind: Literal["candidate-proposed"] = "candidate-proposed"
     sample: int
     candidate: Candidate
@@ -63,6 +73,8 @@ class Voted(Value):
 
 
 class BudgetReached(Value):
+    """A limit of the budget ended the search for more; the best so far is returned."""
+
     kind: Literal["budget-reached"] = "budget-reached"
     limit: str
     message: str
@@ -78,6 +90,8 @@ class Retried(Value):
 
 
 class SolveFinished(Value):
+    """The last event of every solve."""
+
     kind: Literal["solve-finished"] = "solve-finished"
     solution: Solution
 

@@ -1,4 +1,4 @@
-"""A lazy table from name to "module:object": built-ins, installed plugins and full paths come in by the same door."""
+"""A lazy table from name to "module:object": built-ins, plugins and full paths come in by the same door."""
 
 from __future__ import annotations
 
