@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Callable
 
@@ -33,6 +34,32 @@ class Meter:
         self._start = clock()
         self._reserved_tokens = 0
         self._reserved_calls = 0
+        self._interrupted = asyncio.Event()
+
+    def interrupt(self) -> None:
+        """Ends the budget now, from the loop of the solve: requests in flight end as at a deadline."""
+        self._interrupted.set()
+
+    @property
+    def interrupted(self) -> bool:
+        return self._interrupted.is_set()
+
+    async def wait_interrupted(self) -> None:
+        """Returns once ``interrupt`` has been called."""
+        await self._interrupted.wait()
+
+    def limit_reached(self) -> LimitReached | None:
+        """The limit that allows no further request; None where one more may be sent."""
+        calls, tokens, seconds = self.budget.max_calls, self.budget.max_tokens, self.seconds_left()
+        if self.interrupted:
+            return LimitReached("interrupted", "interrupted; the best so far is kept")
+        if seconds is not None and seconds <= 0:
+            return LimitReached("max_seconds", f"the budget of {self.budget.max_seconds:g} seconds is used up")
+        if calls is not None and self.usage.calls + self._reserved_calls >= calls:
+            return LimitReached("max_calls", f"the budget of {calls} calls is used up")
+        if tokens is not None and self.usage.completion_tokens + self._reserved_tokens >= tokens:
+            return LimitReached("max_tokens", f"the budget of {tokens} completion tokens is used up")
+        return None
 
     @property
     def seconds(self) -> float:
@@ -51,13 +78,12 @@ class Meter:
 
         Raises LimitReached where not even one token a sample, or no call, is left.
         """
-        seconds = self.seconds_left()
-        if seconds is not None and seconds <= 0:
-            raise LimitReached("max_seconds", f"the budget of {self.budget.max_seconds:g} seconds is used up")
-        calls = self.budget.max_calls
+        reached = self.limit_reached()
+        if reached is not None:
+            raise reached
+        calls, tokens = self.budget.max_calls, self.budget.max_tokens
         if calls is not None and self.usage.calls + self._reserved_calls + n > calls:
             raise LimitReached("max_calls", f"the budget of {calls} calls is used up")
-        tokens = self.budget.max_tokens
         if tokens is not None:
             each = (tokens - self.usage.completion_tokens - self._reserved_tokens) // n
             if each < 1:

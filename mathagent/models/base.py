@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol
 
-from pydantic import Field, JsonValue
+from pydantic import Field, JsonValue, SecretStr
 
 from mathagent.errors import UnsupportedOption
 from mathagent.types import Completion, Message, SamplingParams, Value
@@ -66,9 +66,13 @@ class Backend(Protocol):
 
     name: str
     """``backend:model``, as the user may write it."""
+    identity: str
+    """What the cache and records key on: the name and all else that decides which model answers."""
     capabilities: Capabilities
     max_parallel: int
     """How many requests it answers well at the same time."""
+    default_seed: int | None
+    """The seed sent where the caller gives none; None where seeds are not everywhere understood."""
 
     async def complete(self, request: ChatRequest, on_delta: OnDelta | None = None) -> list[Completion]:
         """Returns exactly ``request.params.n`` completions.
@@ -96,3 +100,24 @@ def require_capabilities(backend: Backend, request: ChatRequest) -> None:
     for option, is_wanted in wanted.items():
         if is_wanted and not getattr(backend.capabilities, option):
             raise UnsupportedOption(backend.name, option)
+
+
+class PullProgress(Value):
+    """How far a model's download is. ``total_bytes`` is 0 while unknown; ``message`` is one line for a person."""
+
+    model: str
+    done_bytes: int
+    total_bytes: int
+    message: str = ""
+
+
+class ConnectOptions(Value):
+    """What the caller knows about how to reach a backend. A backend refuses by name what it has no use for."""
+
+    base_url: str | None = None
+    api_key: SecretStr | None = None
+    on_progress: Callable[[PullProgress], None] | None = Field(default=None, exclude=True)
+
+
+Connect = Callable[[str, ConnectOptions], "Backend"]
+"""What a row of the BACKENDS table holds: opens ``name`` (the part behind ``backend:``), cheaply and lazily."""

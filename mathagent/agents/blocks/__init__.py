@@ -1,0 +1,1 @@
+"""Reusable pieces of graphs: propose, check, revise, select."""

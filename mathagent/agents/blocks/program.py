@@ -1,0 +1,199 @@
+"""Block program: the model writes a program, the sandbox runs it, its value is the answer.
+
+Source: "PAL: Program-aided Language Models" (arXiv 2211.10435). A failing program is dropped, not repaired.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from typing import Literal
+
+from pydantic import Field
+
+from mathagent.agents.blocks.sample import draw
+from mathagent.agents.context import RunContext
+from mathagent.agents.problem_text import problem_text
+from mathagent.agents.state import Draft
+from mathagent.agents.strategy import StrategyConfig
+from mathagent.answers.choices import labelled_choices
+from mathagent.answers.extract import answer_from_value, extract_answer
+from mathagent.events import CandidateProposed, CodeFinished, CodeStarted
+from mathagent.prompts import render
+from mathagent.sandbox.base import Limits
+from mathagent.types import (
+    Answer,
+    Candidate,
+    Check,
+    Completion,
+    Execution,
+    Failure,
+    FailureKind,
+    Message,
+    Problem,
+    SamplingParams,
+    Step,
+)
+
+AnswerFrom = Literal["solution", "global", "last_line", "stdout"]
+
+PROGRAM_PROMPTS = ("pal/solution", "pal/solution_prefill", "pal/global", "pal/last_line", "pal/stdout")
+
+_FENCE = re.compile(r"^[ \t]*```[ \t]*([\w+-]*)[^\n]*\n(.*?)(?:^[ \t]*```|\Z)", re.DOTALL | re.MULTILINE)
+_VALUE_OF: dict[AnswerFrom, str] = {"solution": "\n\nsolution()\n", "global": "\n\nanswer\n"}
+
+
+class ProgramConfig(StrategyConfig):
+    """Settings of reasoning by a program."""
+
+    max_tokens: int = Field(default=512, ge=1, description="Completion tokens of one program.")
+    answer_from: AnswerFrom = Field(
+        default="solution",
+        description="Where the answer is: what solution() returns, the global answer, the last line, or stdout.",
+    )
+    stdout_fallback: bool = Field(default=True, description="Accept a printed answer where none is returned.")
+    timeout_s: float = Field(default=10.0, gt=0, description="Seconds a program may run.")
+
+
+async def write_programs(
+    context: RunContext, problem: Problem, config: ProgramConfig, *, n: int, first_sample: int = 0
+) -> tuple[tuple[Draft, ...], str | None]:
+    """Draws n programs; returns drafts and the limit that ended it.
+
+    Where the backend can continue an assistant turn, the reply begins inside the program, which small models need.
+    """
+    messages = render(
+        f"pal/{config.answer_from}", problem=problem_text(problem), has_choices=bool(problem.choices)
+    )
+    prefill: tuple[Message, ...] = ()
+    if config.answer_from == "solution" and context.backend.capabilities.continue_assistant:
+        prefill = render("pal/solution_prefill")
+    params = SamplingParams(
+        temperature=config.sampling_temperature,
+        top_p=config.top_p,
+        n=n,
+        max_tokens=config.max_tokens,
+        stop=("\n```",) if prefill else (),
+    )
+    drafts, limit = await draw(
+        context,
+        (*messages, *prefill),
+        params,
+        role="coder",
+        first_sample=first_sample,
+        continue_assistant=bool(prefill),
+    )
+    return tuple(_with_prefill(draft, prefill) for draft in drafts), limit
+
+
+def _with_prefill(draft: Draft, prefill: tuple[Message, ...]) -> Draft:
+    if not prefill or draft.completion is None:
+        return draft
+    whole = f"{prefill[0].content}\n{draft.completion.text.lstrip(chr(10))}"
+    return draft.model_copy(update={"completion": draft.completion.model_copy(update={"text": whole})})
+
+
+async def run_programs(
+    context: RunContext, problem: Problem, config: ProgramConfig, drafts: tuple[Draft, ...]
+) -> list[Candidate]:
+    """Runs the programs of ``drafts``, each in a namespace of its own, and returns the candidates in order."""
+
+    async def candidate_of(draft: Draft) -> Candidate:
+        candidate = await _run_program(context, problem, config, draft)
+        context.emit(CandidateProposed(sample=draft.sample, candidate=candidate))
+        return candidate
+
+    return list(await asyncio.gather(*(candidate_of(draft) for draft in drafts)))
+
+
+async def _run_program(context: RunContext, problem: Problem, config: ProgramConfig, draft: Draft) -> Candidate:
+    reply = draft.completion
+    if reply is None:
+        return Candidate(failure=draft.failure)
+    code = extract_code(reply.text)
+    failure = _unusable(reply, code)
+    if failure is not None:
+        return Candidate(steps=(Step(kind="thought", text=reply.text),), failure=failure)
+    program = code + _VALUE_OF.get(config.answer_from, "")
+    context.emit(CodeStarted(sample=draft.sample, code=code))
+    limits = _program_limits(context, config)
+    execution = await context.sandbox.run(program, limits)
+    context.emit(CodeFinished(sample=draft.sample, execution=execution))
+    steps = (
+        Step(kind="code", text=code),
+        Step(kind="observation", text=_observed(execution), origin="tool", execution=execution),
+    )
+    if not execution.ok:
+        return Candidate(steps=steps, failure=_execution_failure(execution))
+    answer = await _answer_of(context, problem, config, execution)
+    if answer is None:
+        return Candidate(steps=steps, failure=Failure(kind="no-answer", message="the program returned no answer"))
+    check = Check(
+        kind="execution", program=program, expected=answer.normal, outcome="holds", seconds=execution.wall_s
+    )
+    return Candidate(steps=steps, answer=answer, checks=(check,))
+
+
+def extract_code(text: str) -> str:
+    """The program in a reply: the first block fenced as Python, else the first fenced block, else the whole text.
+
+    A block that was cut before its closing fence counts as well.
+    """
+    blocks = [(match.group(1).lower(), match.group(2)) for match in _FENCE.finditer(text)]
+    if not blocks:
+        return text.strip()
+    return next(
+        (code for language, code in blocks if language in ("python", "py", "python3")), blocks[0][1]
+    ).strip()
+
+
+def _unusable(reply: Completion, code: str) -> Failure | None:
+    """Why a reply holds no program that could run; None where it does (its syntax is the sandbox's to judge)."""
+    if reply.finish_reason == "content_filter":
+        return Failure(kind="refused", message="the model's provider withheld the reply")
+    if reply.finish_reason == "length":
+        tokens = reply.usage.completion_tokens
+        return Failure(kind="truncated", message=f"the program was cut at {tokens} tokens")
+    if not code:
+        return Failure(kind="no-answer", message="the model wrote no program")
+    return None
+
+
+def _program_limits(context: RunContext, config: ProgramConfig) -> Limits:
+    """The run's limits; near the budget's end a program gets what is left, but always a chance to finish."""
+    left = context.meter.seconds_left()
+    timeout_s = config.timeout_s if left is None else min(config.timeout_s, max(left, 2.0))
+    return context.limits.model_copy(update={"timeout_s": timeout_s, "cpu_s": timeout_s})
+
+
+def _observed(execution: Execution) -> str:
+    parts = [execution.stdout.rstrip(), execution.value or "", execution.error or ""]
+    return "\n".join(part for part in parts if part)
+
+
+def _execution_failure(execution: Execution) -> Failure:
+    kind: FailureKind = "code-timeout" if execution.status == "timeout" else "code-error"
+    return Failure(kind=kind, message=execution.error or f"the program ended with status {execution.status}")
+
+
+async def _answer_of(
+    context: RunContext, problem: Problem, config: ProgramConfig, execution: Execution
+) -> Answer | None:
+    printed = execution.stdout.strip().splitlines()
+    value = execution.value
+    if config.answer_from == "stdout" or (value is None and config.stdout_fallback):
+        value = printed[-1] if printed else value
+    answer = None if value is None else answer_from_value(value)
+    if answer is None or not problem.choices:
+        return answer
+    return extract_answer(f"The answer is {answer.raw}", problem.choices) or await _choice_by_value(
+        context, problem, answer
+    )
+
+
+async def _choice_by_value(context: RunContext, problem: Problem, answer: Answer) -> Answer | None:
+    """The label of the one choice whose text equals ``answer`` as mathematics; None where not exactly one does."""
+    labelled = labelled_choices(problem.choices)
+    verdicts = [(await context.comparer.equal(answer, text)).verdict for _, text in labelled]
+    matching = [label for (label, _), verdict in zip(labelled, verdicts, strict=True) if verdict == "equal"]
+    return Answer(raw=answer.raw, normal=matching[0]) if len(matching) == 1 else None

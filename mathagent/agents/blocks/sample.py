@@ -1,0 +1,92 @@
+"""Block sample: draw n replies to one prompt; what fails becomes data, what arrived is kept."""
+
+from __future__ import annotations
+
+import asyncio
+
+from mathagent.agents.context import RunContext
+from mathagent.agents.state import Draft
+from mathagent.errors import BackendError, LimitReached
+from mathagent.events import BudgetReached, ModelReplied, TokenDelta
+from mathagent.models.base import ChatRequest
+from mathagent.types import Completion, Failure, Message, SamplingParams
+
+
+async def draw(
+    context: RunContext,
+    messages: tuple[Message, ...],
+    params: SamplingParams,
+    *,
+    role: str,
+    first_sample: int = 0,
+    continue_assistant: bool = False,
+) -> tuple[tuple[Draft, ...], str | None]:
+    """Draws ``params.n`` samples, numbered from ``first_sample``; returns drafts and the limit that ended it.
+
+    One request where the backend draws n samples itself, else n requests at once. A sample whose request failed is
+    a draft with a failure; samples that the budget did not allow are not among the drafts. Raises BackendError
+    where not a single sample could be had, for any reason but the budget.
+    """
+    several = context.backend.capabilities.n
+    batches = [(first_sample, params.n)] if several else [(first_sample + i, 1) for i in range(params.n)]
+    seeded = params.model_copy(update={"seed": context.seed})
+
+    async def request(start: int, count: int) -> list[Completion]:
+        def on_delta(index: int, text: str) -> None:
+            context.emit(TokenDelta(role=role, sample=start + index, text=text))
+
+        streams = context.stream_tokens and context.backend.capabilities.streaming
+        done = await context.backend.complete(
+            ChatRequest(
+                messages=messages,
+                params=seeded.model_copy(update={"n": count}),
+                role=role,
+                first_sample=start,
+                continue_assistant=continue_assistant,
+            ),
+            on_delta if streams else None,
+        )
+        for index, completion in enumerate(done):
+            context.emit(
+                ModelReplied(
+                    role=role,
+                    sample=start + index,
+                    text=completion.text,
+                    usage=completion.usage,
+                    cached=completion.cached,
+                )
+            )
+        return done
+
+    results = await asyncio.gather(*(request(*batch) for batch in batches), return_exceptions=True)
+    return _collect(context, messages, batches, results)
+
+
+def _collect(
+    context: RunContext,
+    messages: tuple[Message, ...],
+    batches: list[tuple[int, int]],
+    results: list[list[Completion] | BaseException],
+) -> tuple[tuple[Draft, ...], str | None]:
+    drafts: list[Draft] = []
+    limit: LimitReached | None = None
+    failed: BackendError | None = None
+    for (start, count), result in zip(batches, results, strict=True):
+        if isinstance(result, LimitReached):
+            limit = result
+        elif isinstance(result, BackendError):
+            failed = result
+            failure = Failure(kind="model-error", message=str(result))
+            drafts += [Draft(sample=start + i, messages=messages, failure=failure) for i in range(count)]
+        elif isinstance(result, BaseException):
+            raise result
+        else:
+            drafts += [
+                Draft(sample=start + index, messages=messages, completion=completion)
+                for index, completion in enumerate(result)
+            ]
+    if failed is not None and all(draft.failure is not None for draft in drafts):
+        raise failed
+    if limit is not None:
+        context.emit(BudgetReached(limit=limit.limit, message=str(limit)))
+    return tuple(drafts), None if limit is None else str(limit)

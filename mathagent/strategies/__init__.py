@@ -1,0 +1,15 @@
+"""Strategies: one file per named method. A new one is its file, its prompts, its test and one line here."""
+
+from mathagent.registry import Registry
+
+DEFAULT_STRATEGY = "self-consistency"
+
+STRATEGIES = Registry(
+    "strategy",
+    "mathagent.strategies",
+    {
+        "cot": "mathagent.strategies.cot:STRATEGY",
+        "pal": "mathagent.strategies.pal:STRATEGY",
+        "self-consistency": "mathagent.strategies.self_consistency:STRATEGY",
+    },
+)

@@ -1,0 +1,55 @@
+"""cot: zero-shot chain of thought with two-stage extraction.
+
+Paper: "Large Language Models are Zero-Shot Reasoners" (arXiv 2205.11916). The model reasons in words; where the reply
+holds no answer in a stated form, a second short question asks for the answer alone. With n > 1 the chains vote.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from langgraph.graph import END, START, StateGraph
+from langgraph.runtime import Runtime
+
+from mathagent.agents.blocks.reason import REASON_PROMPTS, ReasonConfig, conclude_reasoning, write_reasoning
+from mathagent.agents.blocks.select import vote
+from mathagent.agents.context import RunContext
+from mathagent.agents.state import SolveState
+from mathagent.agents.strategy import Strategy
+
+
+def build(config: ReasonConfig) -> StateGraph[Any, Any, Any, Any]:
+    """reason → extract → select."""
+
+    async def reason(state: SolveState, runtime: Runtime[RunContext]) -> dict[str, Any]:
+        drafts, limit = await write_reasoning(runtime.context, state.problem, config, n=config.n)
+        return {"drafts": drafts, "limit": limit}
+
+    async def extract(state: SolveState, runtime: Runtime[RunContext]) -> dict[str, Any]:
+        candidates, limit = await conclude_reasoning(
+            runtime.context, state.problem, config, state.drafts, rescue_truncated=config.n == 1
+        )
+        return {"candidates": candidates, "limit": state.limit or limit}
+
+    async def select(state: SolveState, runtime: Runtime[RunContext]) -> dict[str, Any]:
+        return {**await vote(runtime.context, state.candidates), "finished": True}
+
+    graph = StateGraph(SolveState, context_schema=RunContext)
+    graph.add_node("reason", reason)
+    graph.add_node("extract", extract)
+    graph.add_node("select", select)
+    graph.add_edge(START, "reason")
+    graph.add_edge("reason", "extract")
+    graph.add_edge("extract", "select")
+    graph.add_edge("select", END)
+    return graph
+
+
+STRATEGY = Strategy(
+    name="cot",
+    summary="Reason step by step in words, then extract the answer.",
+    paper="Large Language Models are Zero-Shot Reasoners (arXiv 2205.11916)",
+    config=ReasonConfig,
+    build=build,
+    prompts=REASON_PROMPTS,
+)
