@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from mathagent.answers.compare import AnswerComparer
 from mathagent.budget import Meter
@@ -22,6 +22,6 @@ class RunContext:
     comparer: AnswerComparer
     meter: Meter
     emit: Callable[[Event], None]
-    limits: Limits = Limits()
+    limits: Limits = field(default_factory=Limits)
     seed: int | None = None
     stream_tokens: bool = False

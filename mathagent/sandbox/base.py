@@ -20,6 +20,14 @@ class Limits(Value):
     file_mb: int = Field(default=64, ge=1)
 
 
+class Layer(Value):
+    """One layer of protection of a sandbox: does it hold on this machine, and what that means for a program."""
+
+    name: str
+    active: bool
+    detail: str
+
+
 class Sandbox(Protocol):
     """Runs programs that nobody trusts. One sandbox serves many concurrent runs, each apart from all others."""
 
@@ -35,6 +43,10 @@ class Sandbox(Protocol):
         the program does is an Execution; SandboxError is raised only where no program can run at all.
         Cancelling the call kills the program and all it started.
         """
+        ...
+
+    def layers(self) -> list[Layer]:
+        """What holds on this machine and what does not, for ``mathagent doctor`` and the record of a run."""
         ...
 
     async def aclose(self) -> None:

@@ -1,0 +1,229 @@
+"""The command line: parse, call, render. Heavy parts load in the command that needs them."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import click
+import typer
+
+from mathagent import __version__
+from mathagent.errors import MathagentError, UsageError
+
+if TYPE_CHECKING:
+    from mathagent.budget import Budget
+
+EXIT_DONE, EXIT_FAILED, EXIT_USAGE, EXIT_PARTIAL, EXIT_INTERRUPTED = 0, 1, 2, 3, 130
+
+app = typer.Typer(
+    help="A math solver for people who care about right answers.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+models_app = typer.Typer(help="The models that come by themselves: list, pull, rm.", no_args_is_help=True)
+app.add_typer(models_app, name="models")
+
+Model = Annotated[
+    str | None,
+    typer.Option("--model", "-m", help="backend:name, such as embedded:qwen2.5-coder-1.5b or openai:gpt-4o-mini."),
+]
+BaseUrl = Annotated[str | None, typer.Option(help="URL of an OpenAI-compatible endpoint (ends in /v1).")]
+BudgetTokens = Annotated[int | None, typer.Option(help="Completion tokens to spend on a problem at most.")]
+BudgetSeconds = Annotated[float | None, typer.Option(help="Seconds to spend on a problem at most.")]
+BudgetCalls = Annotated[int | None, typer.Option(help="Model calls (samples) to spend on a problem at most.")]
+Samples = Annotated[int | None, typer.Option("--n", "-n", help="Samples to draw (at most).")]
+Temperature = Annotated[float | None, typer.Option(help="Sampling temperature.")]
+Seed = Annotated[int | None, typer.Option(help="Seed of the samples.")]
+Settings = Annotated[
+    list[str] | None, typer.Option("--set", help="A strategy setting, key=value; may be repeated.")
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON value on stdout, nothing else.")]
+NoCache = Annotated[bool, typer.Option("--no-cache", help="Neither read nor write the completion cache.")]
+
+
+def run(arguments: Sequence[str] | None = None) -> int:
+    """Runs the command line; returns its exit code. Errors are one line on stderr."""
+    try:
+        code = typer.main.get_command(app).main(args=arguments, prog_name="mathagent", standalone_mode=False)
+        sys.stdout.flush()
+        return code if isinstance(code, int) else EXIT_DONE
+    except click.exceptions.NoArgsIsHelpError as error:
+        typer.echo(error.format_message())
+        return EXIT_USAGE
+    except click.ClickException as error:
+        where = error.ctx.command_path if isinstance(error, click.UsageError) and error.ctx else "mathagent"
+        return _fail(f"{error.format_message()} (see {where} --help)", EXIT_USAGE)
+    except MathagentError as error:
+        return _fail(str(error), error.exit_code)
+    except (KeyboardInterrupt, click.Abort):
+        return _fail("interrupted", EXIT_INTERRUPTED)
+    except BrokenPipeError:
+        # Who reads us has gone (as head does): that is their right. Python must not complain at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return EXIT_FAILED
+
+
+def _fail(message: str, code: int) -> int:
+    typer.echo(f"mathagent: {' '.join(message.split())}", err=True)
+    return code
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"mathagent {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """A math solver for people who care about right answers."""
+
+
+@app.command()
+def solve(
+    problem: Annotated[
+        str | None, typer.Argument(help="The problem; - reads stdin. None on a terminal: the REPL.")
+    ] = None,
+    file: Annotated[Path | None, typer.Option("--file", "-f", help="Read the problem from a file.")] = None,
+    strategy: Annotated[
+        str | None, typer.Option("--strategy", "-s", help="cot, pal, self-consistency, ….")
+    ] = None,
+    model: Model = None,
+    base_url: BaseUrl = None,
+    budget_tokens: BudgetTokens = None,
+    budget_seconds: BudgetSeconds = None,
+    budget_calls: BudgetCalls = None,
+    n: Samples = None,
+    temperature: Temperature = None,
+    seed: Seed = None,
+    settings: Settings = None,
+    as_json: AsJson = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print the answer only.")] = False,
+    no_cache: NoCache = False,
+) -> int:
+    """Solve one problem, or open the REPL."""
+    from mathagent.cli.solve import SolveArguments, solve_command
+
+    return solve_command(
+        SolveArguments(
+            problem=problem,
+            file=file,
+            strategy=strategy,
+            model=model,
+            base_url=base_url,
+            budget=_budget(budget_tokens, budget_seconds, budget_calls),
+            config=_config(n, temperature, settings),
+            seed=seed,
+            cache=not no_cache,
+            as_json=as_json,
+            quiet=quiet,
+        )
+    )
+
+
+@app.command()
+def bench(
+    file: Annotated[Path, typer.Argument(help="Problems with answers: JSONL, or JSONL.gz.")],
+    strategy: Annotated[str, typer.Option("--strategy", "-s", help="Strategies, separated by commas.")] = "pal",
+    limit: Annotated[int | None, typer.Option(min=1, help="Take the first N problems.")] = None,
+    model: Model = None,
+    base_url: BaseUrl = None,
+    budget_tokens: BudgetTokens = None,
+    budget_seconds: BudgetSeconds = None,
+    budget_calls: BudgetCalls = None,
+    n: Samples = None,
+    temperature: Temperature = None,
+    seed: Seed = None,
+    settings: Settings = None,
+    concurrency: Annotated[
+        int | None, typer.Option(min=1, help="Problems at a time (default: the backend's).")
+    ] = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Also write the records to a JSONL file.")
+    ] = None,
+    rerun: Annotated[bool, typer.Option("--rerun", help="Solve again what has a record already.")] = False,
+    as_json: AsJson = False,
+    no_cache: NoCache = False,
+) -> int:
+    """Measure strategies on a file of problems; a killed run goes on where it was."""
+    from mathagent.cli.bench import BenchArguments, bench_command
+
+    return bench_command(
+        BenchArguments(
+            file=file,
+            strategies=tuple(name.strip() for name in strategy.split(",") if name.strip()),
+            limit=limit,
+            model=model,
+            base_url=base_url,
+            budget=_budget(budget_tokens, budget_seconds, budget_calls),
+            config=_config(n, temperature, settings),
+            seed=seed,
+            concurrency=concurrency,
+            output=output,
+            rerun=rerun,
+            as_json=as_json,
+            cache=not no_cache,
+        )
+    )
+
+
+@app.command()
+def doctor(as_json: AsJson = False) -> int:
+    """Say what is available here and what to do about what is not."""
+    from mathagent.cli.doctor import doctor_command
+
+    return doctor_command(as_json=as_json)
+
+
+@models_app.command("list")
+def models_list(as_json: AsJson = False) -> int:
+    """List the models, their size and licence, and which are here."""
+    from mathagent.cli.models import list_command
+
+    return list_command(as_json=as_json)
+
+
+@models_app.command("pull")
+def models_pull(name: Annotated[str, typer.Argument(help="A name from 'mathagent models list'.")]) -> int:
+    """Fetch a model and check its bytes."""
+    from mathagent.cli.models import pull_command
+
+    return pull_command(name)
+
+
+@models_app.command("rm")
+def models_rm(name: Annotated[str, typer.Argument(help="A name from 'mathagent models list'.")]) -> int:
+    """Delete a model's file."""
+    from mathagent.cli.models import remove_command
+
+    return remove_command(name)
+
+
+def _budget(tokens: int | None, seconds: float | None, calls: int | None) -> Budget:
+    from pydantic import ValidationError
+
+    from mathagent.budget import Budget
+
+    try:
+        return Budget(max_tokens=tokens, max_seconds=seconds, max_calls=calls)
+    except ValidationError as error:
+        name = str(error.errors()[0]["loc"][0]).removeprefix("max_")
+        raise UsageError(f"--budget-{name} must be greater than 0") from error
+
+
+def _config(n: int | None, temperature: float | None, settings: list[str] | None) -> dict[str, Any]:
+    from mathagent.agents.strategy import parse_settings
+
+    flags = {"n": n, "temperature": temperature}
+    given = {name: value for name, value in flags.items() if value is not None}
+    return {**given, **parse_settings(settings or [])}

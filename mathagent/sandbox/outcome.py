@@ -1,0 +1,124 @@
+"""From what is known about an ended run to its Execution. Pure: no process, no clock.
+
+Kernel facts (wait status, CPU time, who killed it) decide; the program's own report is text from a stranger. It
+shares its process with whatever writes the report, so it can forge any: it is parsed strictly, capped, and believed
+only about things on which the program might as well have printed a lie.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import re
+import signal
+from typing import Literal
+
+from pydantic import Field, ValidationError
+
+from mathagent.sandbox.base import Limits
+from mathagent.types import Execution, ExecutionStatus, Value
+
+REPORT_BYTES = 2**20
+"""Cap on the report pipe: more is a flood, not a report."""
+MAX_PROCESSES = 64
+
+_EXIT = re.compile(rb"^exit (\d{1,6})$", re.MULTILINE)
+
+EndReason = Literal["exit", "timeout", "output-limit", "memory", "processes", "closed"]
+
+
+class Report(Value):
+    """What the worker writes on the result pipe, in JSON."""
+
+    status: Literal["ok", "error", "memory"]
+    value: str | None = Field(default=None, max_length=REPORT_BYTES)
+    error: str | None = Field(default=None, max_length=2_000)
+    traceback: str | None = Field(default=None, max_length=20_000)
+
+
+class Ended(Value):
+    """The facts of an ended run. ``reason`` is why the trusted side stopped waiting; seconds and MB as in
+    Execution. ``root_exit`` is the exit code of the outermost process (negative: its signal; None: not known)."""
+
+    reason: EndReason
+    detail: str = ""
+    root_exit: int | None = None
+    stdout: bytes = b""
+    stderr: bytes = b""
+    report: bytes = b""
+    control: bytes = b""
+    wall_s: float = 0.0
+    cpu_s: float = 0.0
+    peak_memory_mb: float = 0.0
+
+    @property
+    def started(self) -> bool:
+        """Whether the worker came as far as the program. Written before the program can write anything."""
+        return self.control.startswith(b"ready")
+
+    @property
+    def exit_code(self) -> int | None:
+        """Exit code of the program (negative: its signal); of the root process where nobody reported it."""
+        reported = _EXIT.search(self.control)
+        if reported is None:
+            return self.root_exit
+        try:
+            return os.waitstatus_to_exitcode(int(reported[1]))
+        except ValueError:  # no wait status: a program that got hold of the control pipe wrote it
+            return self.root_exit
+
+
+def conclude(ended: Ended, limits: Limits) -> Execution:
+    """The Execution of ``ended``. Never raises, whatever the bytes are."""
+    status, fields = _verdict(ended, limits)
+    return Execution(
+        status=status,
+        stdout=ended.stdout.decode("utf-8", "replace"),
+        stderr=ended.stderr.decode("utf-8", "replace"),
+        wall_s=ended.wall_s,
+        cpu_s=ended.cpu_s,
+        peak_memory_mb=ended.peak_memory_mb,
+        **fields,  # type: ignore[arg-type]
+    )
+
+
+def _verdict(ended: Ended, limits: Limits) -> tuple[ExecutionStatus, dict[str, str | int | None]]:
+    if ended.reason == "timeout":
+        return "timeout", {"error": f"stopped: still running after {limits.timeout_s:g} s"}
+    if ended.reason == "output-limit":
+        return "output-limit", {"error": f"stopped: wrote more than allowed to {ended.detail}"}
+    if ended.reason == "memory":
+        return "memory", {"error": f"stopped: used more than {limits.memory_mb} MB of memory"}
+    if ended.reason == "processes":
+        return "refused", {"error": f"stopped: started more than {MAX_PROCESSES} processes"}
+    if ended.reason == "closed":
+        return "refused", {"error": "stopped: the sandbox was closed"}
+    code = ended.exit_code
+    if code is None or code > 0:
+        return "error", {"error": f"the program ended itself with exit code {code}"}
+    return _by_signal(-code, ended, limits) if code < 0 else _by_report(ended.report)
+
+
+def _by_signal(number: int, ended: Ended, limits: Limits) -> tuple[ExecutionStatus, dict[str, str | int | None]]:
+    if number == signal.SIGKILL and ended.cpu_s > math.ceil(limits.cpu_s) - 0.1:
+        return "timeout", {"error": f"stopped: used up its {math.ceil(limits.cpu_s)} s of CPU time"}
+    if number == signal.SIGKILL and ended.peak_memory_mb > 0.8 * limits.memory_mb:
+        return "memory", {"error": "stopped by the system while it used much memory"}
+    try:
+        name = signal.Signals(number).name
+    except ValueError:
+        name = f"signal {number}"
+    return "crashed", {"error": f"crashed: {name}", "signal": number}
+
+
+def _by_report(data: bytes) -> tuple[ExecutionStatus, dict[str, str | int | None]]:
+    if not data:
+        return "error", {"error": "the program ended its process or closed its result channel: no result"}
+    try:
+        report = Report.model_validate_json(data, strict=True)
+    except (ValidationError, RecursionError):
+        return "error", {"error": "the program broke its result channel: no result"}
+    fields = report.model_dump(exclude={"status"})
+    if report.status == "ok":
+        return "ok", {"value": fields["value"]}
+    return report.status, fields | {"value": None, "error": report.error or "failed without a message"}
