@@ -9,24 +9,29 @@ import pytest
 from mathagent.config import read_settings, settings
 
 
+MODELS_DIR = read_settings().models_dir
+"""Where the weights lie that the user (or an earlier test run) has fetched."""
+
+SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
+
+
 @pytest.fixture(autouse=True)
-def _own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """MATHAGENT_HOME points into tmp_path, no key and no endpoint is set."""
+def own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """MATHAGENT_HOME lies in tmp_path, with the user's models linked in; no key and no endpoint is set."""
     for name in ("OPENAI_API_KEY", "OPENAI_BASE_URL", "MATHAGENT_MODEL"):
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("MATHAGENT_HOME", str(tmp_path / "home"))
+    home = tmp_path / "home"
+    home.mkdir()
+    MODELS_DIR.mkdir(parents=True, exist_ok=True)
+    (home / "models").symlink_to(MODELS_DIR, target_is_directory=True)
+    monkeypatch.setenv("MATHAGENT_HOME", str(home))
     settings.cache_clear()
+    return home
 
 
 @pytest.fixture
 def shared_data() -> Path:
     """The folder of benchmark data beside the checkout; skips where it is absent."""
-    folder = Path(__file__).resolve().parents[2] / "shared" / "data"
-    if not folder.is_dir():
+    if not SHARED_DATA.is_dir():
         pytest.skip("the benchmark data (../shared/data) is not here")
-    return folder
-
-
-def user_models_dir() -> Path:
-    """Where a user's weights lie, whatever MATHAGENT_HOME a test has set."""
-    return read_settings().model_copy(update={"home": None}).models_dir
+    return SHARED_DATA

@@ -104,6 +104,7 @@ _COMMANDS: list[tuple[re.Pattern[str], str]] = [
         (r"\\(?:div)(?![a-zA-Z])", "/"),
         (r"\\%", "%"),
         (rf"\\(?:{_TEXT_COMMANDS})\s*\{{", r"\\text{"),
+        (r"(?<=[\d}])\s*(?:\\text\{\s*(?:percent|pct)\s*\}|(?:percent|pct)(?![A-Za-z]))", "%"),
         (r"\{\s*\\text\{([^{}]*)\}\s*\}", r"\\text{\1}"),
         (r"\\text\{\s*\}", ""),
         (r",?\s*\\text\{\s*,?\s*(?:and|or)\s*\}\s*", ", "),
@@ -119,7 +120,6 @@ _COMMANDS: list[tuple[re.Pattern[str], str]] = [
     ]
 ]
 _THOUSANDS = re.compile(r"(?<![\d.,])(\d{1,3}(?:,\d{3})+)(?![\d,])")
-_BRACKET = re.compile(r"[(\[]|\\\{|^\{")
 _TEXT = re.compile(r"\\text\{([^{}]*)\}")
 _WRAPPERS = (("$$", "$$"), ("$", "$"), (r"\(", r"\)"), (r"\[", r"\]"), ("**", "**"), ("`", "`"), ('"', '"'))
 
@@ -136,8 +136,7 @@ def tidy(text: str) -> str:
     for command, count in (("\\frac", 2), ("\\binom", 2), ("\\sqrt", 1)):
         text = _brace_arguments(text, command, count)
     text = _brace_scripts(text)
-    if not _BRACKET.search(text):
-        text = _THOUSANDS.sub(lambda match: match.group(1).replace(",", ""), text)
+    text = _THOUSANDS.sub(lambda match: match.group() if _depth(match) else match.group().replace(",", ""), text)
     text = re.sub(r"\\+\s*$", "", text) if not text.endswith("\\}") else text
     return strip_wrappers(_squeeze_spaces(text))
 
@@ -175,9 +174,10 @@ def matching_close(text: str, start: int) -> int:
     pairs = {"{": "}", "(": ")]", "[": ")]"}
     closing = pairs[text[start]]
     opening = "{" if closing == "}" else "(["
+    escaped = start > 0 and text[start - 1] == "\\"  # \{ and \} are brackets of their own kind
     depth = 0
     for i in range(start, len(text)):
-        if closing == "}" and i > 0 and text[i - 1] == "\\" and i != start:
+        if closing == "}" and (i > 0 and text[i - 1] == "\\") != escaped:
             continue
         if text[i] in opening:
             depth += 1
@@ -204,6 +204,8 @@ def _ascii_character(character: str) -> str:
     if unicodedata.category(character) == "Nd":
         return str(unicodedata.digit(character))
     compatible = unicodedata.normalize("NFKC", character)
+    if "①" <= character <= "⑳":
+        return f"\\textcircled{{{compatible}}}"
     if "⁄" in compatible:
         above, _, below = compatible.partition("⁄")
         return f"\\frac{{{above}}}{{{below}}}" if above and below else "/"
@@ -265,6 +267,12 @@ def _brace_scripts(text: str) -> str:
 
 def _squeeze_spaces(text: str) -> str:
     text = re.sub(r"\s+", " ", text)
-    text = re.sub(r"(?<=[^A-Za-z0-9.,]) | (?=[^A-Za-z0-9(\\])| (?=\\[a-zA-Z{}])", "", text)
+    text = re.sub(r"(?<=[^A-Za-z0-9.,]) | (?=[^A-Za-z0-9(\\])| (?=\\)", "", text)
     text = re.sub(r"(?<=[^A-Za-z]) (?=\()|(?<=\\) ", "", text)
-    return (re.sub(r",\s+", ",", text) if _BRACKET.search(text) else text).strip()
+    return re.sub(r",\s+", lambda match: "," if _depth(match) else ", ", text).strip()
+
+
+def _depth(match: re.Match[str]) -> int:
+    """How many brackets are open where ``match`` begins."""
+    before = match.string[: match.start()]
+    return sum(map(before.count, "([{")) - sum(map(before.count, ")]}"))

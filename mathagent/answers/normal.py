@@ -19,6 +19,8 @@ __all__ = ["exact_value", "normalize", "split_list"]
 FLOAT_DIGITS = 15
 """A decimal of at least so many significant digits is a float's text: it is rounded to ROUNDED_DIGITS."""
 ROUNDED_DIGITS = 12
+DEFAULT_CURRENCY = "dollar"
+"""Left out of normal forms: "$5" and "5" are written for each other everywhere."""
 
 _INTEGER = re.compile(r"^[+-]?\d+\.?$")
 _DECIMAL = re.compile(r"^[+-]?(?:\d+\.\d+|\.\d+)$")
@@ -70,7 +72,7 @@ def _normal_part(part: str) -> str:
         text = letter.group(1)
     if text.lower() in _WORDS:
         text = str(_WORDS.index(text.lower()))
-    return f"{text} {unit}" if unit and text else text
+    return f"{text} {unit}" if text and unit not in ("", DEFAULT_CURRENCY) else text
 
 
 def _normal_number(text: str) -> str | None:

@@ -10,6 +10,8 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 from mathagent.sandbox import process_tree
@@ -59,7 +61,8 @@ class Pipe:
             self.eof.set_result(None)
 
     def _readable(self) -> None:
-        self._feed(os.read(self.read_fd, 65_536))
+        with suppress(BlockingIOError):
+            self._feed(os.read(self.read_fd, 65_536))
 
     def _read_in_thread(self) -> None:
         data = b"?"
@@ -90,26 +93,22 @@ class Child:
         self.jail, self.limits = jail, limits
         self.loop = asyncio.get_running_loop()
         self.ended: asyncio.Future[EndReason] = self.loop.create_future()
-        self.detail = ""
+        self.overflowed = ""
         self.token = os.urandom(16).hex()
-        self.pipes = {
-            name: Pipe(cap, lambda name=name: self.end("output-limit", name))  # type: ignore[misc]
-            for name, cap in (
-                ("stdout", limits.output_bytes),
-                ("stderr", limits.output_bytes),
-                ("the result channel", REPORT_BYTES),
-                ("the control channel", CONTROL_BYTES),
-            )
-        }
+        self.pipes: dict[str, Pipe] = {}
         self.process: subprocess.Popen[bytes] | None = None
         self.reaped = False
         self.root_exit: int | None = None
-        self.cpu_s = self.peak_memory_mb = 0.0
+        self.cpu_s = self.killed_at_mb = 0.0
         self._pidfd = -1
         self._timers: list[asyncio.TimerHandle] = []
 
     def start(self, command: tuple[str, ...], env: dict[str, str], scratch: Path) -> None:
         """Starts ``command`` plus the numbers of its stderr and result pipes. Raises OSError."""
+        output = self.limits.output_bytes
+        caps = {"stdout": output, "stderr": output, "the result channel": REPORT_BYTES, "control": CONTROL_BYTES}
+        for name, cap in caps.items():
+            self.pipes[name] = Pipe(cap, partial(self._overflow, name))
         stdout, stderr, result, control = (pipe.write_fd for pipe in self.pipes.values())
         self.started_at = time.monotonic()
         if sys.platform == "win32":
@@ -130,35 +129,33 @@ class Child:
         self._later(self.limits.timeout_s, lambda: self.end("timeout"))
         if sys.platform == "linux":
             self._later(WATCH_S, self._watch)
-            self._pidfd = os.pidfd_open(self.process.pid)
-            self.loop.add_reader(self._pidfd, self._poll)
-        else:
+            with suppress(OSError):  # a kernel without pidfd: poll
+                self._pidfd = os.pidfd_open(self.process.pid)
+                self.loop.add_reader(self._pidfd, self._poll)
+        if self._pidfd < 0:
             self._later(POLL_S, self._poll)
 
-    def end(self, reason: EndReason, detail: str = "") -> None:
+    def end(self, reason: EndReason) -> None:
         """Says why the run is over; the first reason counts."""
         if not self.ended.done():
-            self.detail = detail
             self.ended.set_result(reason)
 
     async def finish(self) -> Ended:
         """Kills what is left, reads what is left, and returns the facts. Call after ``ended`` is done."""
         wall_s = time.monotonic() - self.started_at
         reason = self.ended.result()
+        if self.process is not None and not self.reaped:
+            tree = process_tree.descendants(self.process.pid, MAX_PROCESSES)
+            self.killed_at_mb = process_tree.peak_memory_mb(tree)
         self.kill()
-        deadline = time.monotonic() + REAP_S
-        while not self.reap() and time.monotonic() < deadline:
-            await asyncio.sleep(0.001)
-        overflowed, self.ended = self.ended, self.loop.create_future()  # the last bytes may still overflow a pipe
+        await self._reaped()
         await asyncio.wait([pipe.eof for pipe in self.pipes.values()], timeout=DRAIN_S)
-        if reason == "exit" and self.ended.done():
-            reason = self.ended.result()
-        else:
-            self.ended = overflowed
+        if reason == "exit" and self.overflowed:  # by what was still in the pipe
+            reason = "output-limit"
         stdout, stderr, report, control = (bytes(pipe.data) for pipe in self.pipes.values())
         return Ended(
             reason=reason,
-            detail=self.detail,
+            detail=self.overflowed,
             root_exit=self.root_exit,
             stdout=stdout,
             stderr=stderr,
@@ -166,7 +163,7 @@ class Child:
             control=control,
             wall_s=wall_s,
             cpu_s=self.cpu_s,
-            peak_memory_mb=self.peak_memory_mb,
+            killed_at_mb=self.killed_at_mb,
         )
 
     def kill(self) -> None:
@@ -197,7 +194,6 @@ class Child:
         if pid:
             self.root_exit = self.process.returncode = os.waitstatus_to_exitcode(status)
             self.cpu_s = usage.ru_utime + usage.ru_stime
-            self.peak_memory_mb = usage.ru_maxrss / (2**20 if sys.platform == "darwin" else 1024)
             self.reaped = True
         return self.reaped
 
@@ -218,6 +214,16 @@ class Child:
             self._pidfd = -1
         for pipe in self.pipes.values():
             pipe.close()
+
+    async def _reaped(self) -> None:
+        for _ in range(int(REAP_S / 0.001)):
+            if self.reap():
+                return
+            await asyncio.sleep(0.001)
+
+    def _overflow(self, pipe: str) -> None:
+        self.overflowed = self.overflowed or pipe
+        self.end("output-limit")
 
     def _later(self, seconds: float, call: Callable[[], None]) -> None:
         self._timers = [timer for timer in self._timers if timer.when() > self.loop.time()]
@@ -244,23 +250,30 @@ class Child:
             self._later(WATCH_S, self._watch)
 
 
-def _spawn_windows(
-    command: tuple[str, ...], env: dict[str, str], scratch: Path, stdout: int, stderr: int, result: int, control: int
-) -> subprocess.Popen[bytes]:
-    """Starts ``command`` on Windows, where pipes are inherited as handles."""
-    assert sys.platform == "win32"
-    import msvcrt
+if sys.platform == "win32":
 
-    handles = [msvcrt.get_osfhandle(fd) for fd in (stderr, result)]
-    for handle in handles:
-        os.set_handle_inheritable(handle, True)
-    return subprocess.Popen(
-        (*command, *map(str, handles)),
-        stdin=subprocess.DEVNULL,
-        stdout=stdout,
-        stderr=control,
-        env=env,
-        cwd=scratch,
-        startupinfo=subprocess.STARTUPINFO(lpAttributeList={"handle_list": handles}),
-        creationflags=subprocess.CREATE_NEW_PROCESS_GROUP,
-    )
+    def _spawn_windows(
+        command: tuple[str, ...],
+        env: dict[str, str],
+        scratch: Path,
+        stdout: int,
+        stderr: int,
+        result: int,
+        control: int,
+    ) -> subprocess.Popen[bytes]:
+        """Starts ``command`` on Windows, where pipes are inherited as handles."""
+        import msvcrt
+
+        handles = [msvcrt.get_osfhandle(fd) for fd in (stderr, result)]
+        for handle in handles:
+            os.set_handle_inheritable(handle, True)
+        return subprocess.Popen(
+            (*command, *map(str, handles)),
+            stdin=subprocess.DEVNULL,
+            stdout=stdout,
+            stderr=control,
+            env=env,
+            cwd=scratch,
+            startupinfo=subprocess.STARTUPINFO(lpAttributeList={"handle_list": handles}),
+            creationflags=subprocess.CREATE_NEW_PROCESS_GROUP,
+        )

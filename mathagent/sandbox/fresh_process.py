@@ -54,10 +54,11 @@ class FreshProcessSandbox:
             if self._closed:
                 raise SandboxError("the sandbox is closed; open a new one")
             try:
-                # resolved: where /tmp is a link, the program's own idea of its folder is the same
-                folder = Path(tempfile.mkdtemp(prefix="mathagent-run-")).resolve()
+                folder = _new_folder()
             except OSError as error:
-                raise SandboxError(f"no scratch folder can be made: {error}; free or name another TMPDIR") from error
+                raise SandboxError(
+                    f"no scratch folder can be made: {error}; free or name another TMPDIR"
+                ) from error
             try:
                 ended = await self._run_in(folder, code, limits, files or {})
             finally:
@@ -65,7 +66,8 @@ class FreshProcessSandbox:
                 loop = asyncio.get_running_loop()
                 await asyncio.shield(loop.run_in_executor(None, remove_folder, folder))
         if not ended.started and ended.reason == "exit":
-            message = ended.control.decode("utf-8", "replace").strip().splitlines() or ["no message"]
+            said = (ended.stderr or ended.control).decode("utf-8", "replace").strip()
+            message = said.splitlines() or ["no message"]
             raise SandboxError(f"the sandbox's Python did not start: {message[-1]}; see `mathagent doctor`")
         return conclude(ended, limits)
 
@@ -82,14 +84,17 @@ class FreshProcessSandbox:
         posix, jailed, linux = os.name == "posix", bool(self._jail), sys.platform == "linux"
         tree = {
             True: "the kernel kills the run's PID namespace, daemons included",
-            False: "process group" + (" and all that carry the run's token; not those that drop it" if linux else ""),
+            False: "process group"
+            + (" and all that carry the run's token; not those that drop it" if linux else ""),
         }
         apart = "has its own user, PID, network and IPC namespace" if jailed else "no namespaces here"
         return [
             Layer(name="time-out", active=True, detail="wall clock, kept outside the program"),
             Layer(name="output caps", active=True, detail="stdout, stderr and result, while reading"),
             Layer(name="CPU limit", active=posix, detail="RLIMIT_CPU, soft = hard, for each process"),
-            Layer(name="memory limit", active=linux, detail="RLIMIT_AS for each process, sampling for all together"),
+            Layer(
+                name="memory limit", active=linux, detail="RLIMIT_AS for each process, sampling for all together"
+            ),
             Layer(name="file limits", active=posix, detail="RLIMIT_FSIZE for each file, 64 open files; no total"),
             Layer(name="process limit", active=linux, detail=f"{MAX_PROCESSES}, by sampling every 0.25 s"),
             Layer(name="tree kill", active=jailed, detail=tree[jailed]),
@@ -117,9 +122,7 @@ class FreshProcessSandbox:
             child.close()
             self._children.discard(child)
 
-    def _lay_out(
-        self, folder: Path, scratch: Path, code: str, limits: Limits, files: Mapping[str, bytes]
-    ) -> Path:
+    def _lay_out(self, folder: Path, scratch: Path, code: str, limits: Limits, files: Mapping[str, bytes]) -> Path:
         """Writes the files and the worker's request; returns the request's path."""
         scratch.mkdir()
         for name, content in files.items():
@@ -133,6 +136,11 @@ class FreshProcessSandbox:
         request = folder / "request"
         request.write_bytes(" ".join(map(str, numbers)).encode() + b"\n" + code.encode("utf-8", "surrogatepass"))
         return request
+
+
+def _new_folder() -> Path:
+    # resolved: where /tmp is a link, the program's own idea of its folder is the same
+    return Path(tempfile.mkdtemp(prefix="mathagent-run-")).resolve()
 
 
 def _environment(scratch: Path) -> dict[str, str]:
@@ -171,7 +179,9 @@ def remove_folder(folder: Path) -> None:
     if os.name == "posix":
         # rm keeps few descriptors open and does not recurse; chmod only where a folder was made unreadable
         for command in (("rm", "-rf"), ("chmod", "-R", "u+rwx"), ("rm", "-rf")):
-            subprocess.run((*command, "--", str(folder)), capture_output=True, check=False, env=child_environment())
+            subprocess.run(
+                (*command, "--", str(folder)), capture_output=True, check=False, env=child_environment()
+            )
             if not folder.exists():
                 return
     else:

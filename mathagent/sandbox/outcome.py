@@ -22,7 +22,7 @@ REPORT_BYTES = 2**20
 """Cap on the report pipe: more is a flood, not a report."""
 MAX_PROCESSES = 64
 
-_EXIT = re.compile(rb"^exit (\d{1,6})$", re.MULTILINE)
+_EXIT = re.compile(rb"^exit (\d{1,6}) (\d{1,12})$", re.MULTILINE)
 
 EndReason = Literal["exit", "timeout", "output-limit", "memory", "processes", "closed"]
 
@@ -37,8 +37,12 @@ class Report(Value):
 
 
 class Ended(Value):
-    """The facts of an ended run. ``reason`` is why the trusted side stopped waiting; seconds and MB as in
-    Execution. ``root_exit`` is the exit code of the outermost process (negative: its signal; None: not known)."""
+    """The facts of an ended run.
+
+    ``reason`` is why the trusted side stopped waiting, ``detail`` the pipe that overflowed. ``root_exit`` is the exit
+    code of the outermost process (negative: its signal; None: not known), ``control`` what the supervisor wrote.
+    ``killed_at_mb`` is the tree's peak memory as seen at the kill, 0 if it was not killed.
+    """
 
     reason: EndReason
     detail: str = ""
@@ -49,11 +53,11 @@ class Ended(Value):
     control: bytes = b""
     wall_s: float = 0.0
     cpu_s: float = 0.0
-    peak_memory_mb: float = 0.0
+    killed_at_mb: float = 0.0
 
     @property
     def started(self) -> bool:
-        """Whether the worker came as far as the program. Written before the program can write anything."""
+        """Whether the worker came as far as the program: said before the program can say anything."""
         return self.control.startswith(b"ready")
 
     @property
@@ -67,6 +71,12 @@ class Ended(Value):
         except ValueError:  # no wait status: a program that got hold of the control pipe wrote it
             return self.root_exit
 
+    @property
+    def peak_memory_mb(self) -> float:
+        """Peak resident set of the program, MB."""
+        reported = _EXIT.search(self.control)
+        return self.killed_at_mb if reported is None else int(reported[2]) / 1024
+
 
 def conclude(ended: Ended, limits: Limits) -> Execution:
     """The Execution of ``ended``. Never raises, whatever the bytes are."""
@@ -78,7 +88,7 @@ def conclude(ended: Ended, limits: Limits) -> Execution:
         wall_s=ended.wall_s,
         cpu_s=ended.cpu_s,
         peak_memory_mb=ended.peak_memory_mb,
-        **fields,  # type: ignore[arg-type]
+        **fields,
     )
 
 

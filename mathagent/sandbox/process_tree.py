@@ -16,6 +16,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 
@@ -66,15 +67,20 @@ def descendants(pid: int, limit: int) -> list[int]:
 
 def memory_mb(pids: list[int]) -> float:
     """Memory of ``pids`` together in MB, shared pages divided by their sharers; 0 where /proc does not say."""
-    total_kb = 0
-    for pid in pids:
-        try:
-            for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
-                if line.startswith("Pss:"):
-                    total_kb += int(line.split()[1])
-        except (OSError, ValueError):
-            continue  # it has just ended
-    return total_kb / 1024
+    return sum(_kilobytes(f"/proc/{pid}/smaps_rollup", "Pss:") for pid in pids) / 1024
+
+
+def peak_memory_mb(pids: list[int]) -> float:
+    """Peak resident set in MB of the biggest of ``pids``; 0 where /proc does not say."""
+    return max((_kilobytes(f"/proc/{pid}/status", "VmHWM:") for pid in pids), default=0) / 1024
+
+
+def _kilobytes(path: str, field: str) -> int:
+    try:
+        lines = Path(path).read_text().splitlines()
+    except OSError:
+        return 0  # it has just ended
+    return sum(int(line.split()[1]) for line in lines if line.startswith(field))
 
 
 def kill_namespace(outer: int) -> None:
@@ -90,10 +96,8 @@ def kill_namespace(outer: int) -> None:
 
 def kill_group(leader: int, token: str) -> None:
     """Kills the process group of ``leader``, then all whose environment holds ``token``, until none is left."""
-    try:
+    with suppress(ProcessLookupError, PermissionError):  # macOS answers EPERM for a group of zombies
         os.killpg(leader, signal.SIGKILL)
-    except (ProcessLookupError, PermissionError):
-        pass  # macOS answers EPERM for a group of zombies
     for _ in range(100):  # a process that forks faster than we look cannot hold us here
         found = list(_carriers(token))
         if not found:
@@ -114,10 +118,8 @@ def _carriers(token: str) -> Iterator[int]:
 
 
 def _kill(pid: int) -> None:
-    try:
+    with suppress(ProcessLookupError):
         os.kill(pid, signal.SIGKILL)
-    except ProcessLookupError:
-        pass
 
 
 def kill_windows_tree(pid: int) -> None:

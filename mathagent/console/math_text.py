@@ -1,0 +1,187 @@
+"""LaTeX as readable Unicode text, for terminals: ``\\frac{1}{2}`` → ``1/2``, ``x^{2}`` → ``x²``. Pure.
+
+It serves the eye, not a parser: what it does not know stays as written, and nothing is evaluated.
+"""
+
+from __future__ import annotations
+
+import re
+
+LONGEST = 20_000  # characters; a longer text is shown as written
+DEEPEST = 40  # nested groups; deeper ones are shown as written
+
+_SYMBOL_TABLE = """
+alpha α  beta β  gamma γ  delta δ  epsilon ε  zeta ζ  eta η  theta θ  iota ι  kappa κ  lambda λ  mu μ
+nu ν  xi ξ  pi π  rho ρ  sigma σ  tau τ  upsilon υ  phi φ  chi χ  psi ψ  omega ω  Gamma Γ  Delta Δ
+Theta Θ  Lambda Λ  Xi Ξ  Pi Π  Sigma Σ  Phi Φ  Psi Ψ  Omega Ω  varepsilon ε  vartheta ϑ  varphi φ
+times ×  div ÷  cdot ·  pm ±  mp ∓  ast *  le ≤  leq ≤  ge ≥  geq ≥  ne ≠  neq ≠  approx ≈  equiv ≡
+sim ∼  cong ≅  propto ∝  infty ∞  partial ∂  nabla ∇  sum ∑  prod ∏  int ∫  forall ∀  exists ∃
+emptyset ∅  in ∈  notin ∉  subset ⊂  subseteq ⊆  cup ∪  cap ∩  setminus ∖  to →  rightarrow →
+Rightarrow ⇒  implies ⇒  iff ⇔  leftarrow ←  mapsto ↦  land ∧  lor ∨  neg ¬  perp ⊥  angle ∠  triangle △
+circ °  degree °  ldots …  dots …  cdots …  mid |  parallel ∥  lfloor ⌊  rfloor ⌋  lceil ⌈  rceil ⌉
+langle ⟨  rangle ⟩  bullet •  star ⋆  ell ℓ  therefore ∴  because ∵
+"""
+_WORDS = _SYMBOL_TABLE.split()
+_SYMBOLS = dict(zip(_WORDS[::2], _WORDS[1::2], strict=True))
+_SYMBOLS |= {"quad": "  ", "qquad": "    ", "pmod": "mod ", "bmod": " mod "}
+_SYMBOLS |= dict.fromkeys(("left", "right", "big", "Big", "bigg", "Bigg", "displaystyle"), "")
+_ESCAPED = {",": " ", ";": " ", ":": " ", "!": "", " ": " ", "$": "$", "%": "%", "&": "&", "#": "#", "_": "_"}
+_ESCAPED |= {"{": "{", "}": "}", "\\": "\n", "(": "", ")": "", "[": "", "]": "", "|": "‖"}
+_NAMED_SETS = {"R": "ℝ", "N": "ℕ", "Z": "ℤ", "Q": "ℚ", "C": "ℂ", "P": "ℙ"}
+_WRAPPERS = frozenset(
+    ("text", "textbf", "textit", "textrm", "mathrm", "mathbf", "mathit", "mathsf", "mathcal")
+    + ("operatorname", "boldsymbol", "boxed", "fbox", "mbox")
+)
+_MATRIX_BRACKETS = {"matrix": "[]", "pmatrix": "()", "bmatrix": "[]", "vmatrix": "||", "Bmatrix": "{}"}
+_SUPERSCRIPT = str.maketrans("0123456789+-=()nix", "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁼⁽⁾ⁿⁱˣ")
+_SUBSCRIPT = str.maketrans("0123456789+-=()aeioxnkm", "₀₁₂₃₄₅₆₇₈₉₊₋₌₍₎ₐₑᵢₒₓₙₖₘ")
+_COMMAND = re.compile(r"\\(?:([A-Za-z]+)\*?|(.))", re.DOTALL)
+_SIMPLE = re.compile(r"[\w.√²³°πℝ]*")
+# As pandoc reads dollars: the formula touches both, and no digit follows. "$5 and $6" is money.
+_SPAN = re.compile(r"\$\$(.+?)\$\$|\\\[(.+?)\\\]|\\\((.+?)\\\)|(?<!\$)\$(?=\S)([^$\n]*?\S)\$(?![\d$])", re.DOTALL)
+
+
+def readable(text: str) -> str:
+    """Prose with formulas: converts what stands between ``$…$``, ``\\(…\\)`` and the like, and bare commands."""
+    if len(text) > LONGEST:
+        return text
+    pieces, end = [], 0
+    for match in _SPAN.finditer(text):
+        pieces += [
+            _Reader(text[end : match.start()], scripts=False).read(),
+            readable_math(match[match.lastindex or 0]),
+        ]
+        end = match.end()
+    return "".join([*pieces, _Reader(text[end:], scripts=False).read()])
+
+
+def readable_math(formula: str) -> str:
+    """One formula without its delimiters, such as an answer."""
+    return formula if len(formula) > LONGEST else _Reader(formula, scripts=True).read().strip()
+
+
+class _Reader:
+    """Reads LaTeX left to right; ``scripts``: ``^`` and ``_`` are exponents and indices, not plain characters."""
+
+    def __init__(self, source: str, *, scripts: bool) -> None:
+        self.source, self.scripts, self.at, self.depth = source, scripts, 0, 0
+        self.matrices = 0
+
+    def read(self) -> str:
+        """The rest of the source as text."""
+        out: list[str] = []
+        while self.at < len(self.source):
+            out.append(self._unit())
+        return "".join(out)
+
+    def _unit(self) -> str:
+        char = self.source[self.at]
+        if char == "\\":
+            return self._command()
+        if self.scripts and char == "{":
+            return self._group()
+        self.at += 1
+        if self.scripts and char == "^":
+            return _script(self._argument(), "^", _SUPERSCRIPT)
+        if self.scripts and char == "_":
+            return _script(self._argument(), "_", _SUBSCRIPT)
+        return " " if self.scripts and char in "~&" else char
+
+    def _group(self) -> str:
+        """``{…}`` without its braces; an unclosed or too deeply nested brace stays as written."""
+        start = self.at
+        self.at += 1
+        self.depth += 1
+        out: list[str] = []
+        while self.depth <= DEEPEST and self.at < len(self.source):
+            if self.source[self.at] == "}":
+                self.at += 1
+                self.depth -= 1
+                return "".join(out)
+            out.append(self._unit())
+        self.at, self.depth = len(self.source), self.depth - 1
+        return self.source[start:]
+
+    def _argument(self) -> str:
+        """The argument of a command: a group, a command, or one character; empty at the end of the source."""
+        while self.at < len(self.source) and self.source[self.at] == " ":
+            self.at += 1
+        if self.at == len(self.source):
+            return ""
+        if self.depth > DEEPEST:
+            rest, self.at = self.source[self.at :], len(self.source)
+            return rest
+        self.depth += 1
+        try:
+            return self._one_argument()
+        finally:
+            self.depth -= 1
+
+    def _one_argument(self) -> str:
+        if self.source[self.at] == "{":
+            was, self.scripts = self.scripts, True
+            text = self._group()
+            self.scripts = was
+            return text
+        if self.source[self.at] == "\\":
+            return self._command()
+        self.at += 1
+        return self.source[self.at - 1]
+
+    def _command(self) -> str:
+        match = _COMMAND.match(self.source, self.at)
+        if match is None:  # a backslash at the very end
+            self.at += 1
+            return "\\"
+        self.at = match.end()
+        name, escaped = match[1], match[2]
+        if name is None:
+            if escaped == "\\" and self.matrices:
+                return "; "
+            return _ESCAPED.get(escaped, match[0]) if self.scripts or escaped not in "\\ " else match[0]
+        has_argument = self.source[self.at : self.at + 1] == "{"
+        if name in ("frac", "dfrac", "tfrac", "cfrac"):
+            above, below = self._argument(), self._argument()
+            return f"{_factor(above)}/{_factor(below)}"
+        if name == "sqrt":
+            return self._root()
+        if name in ("begin", "end") and has_argument:
+            return self._environment(name)
+        if name in _WRAPPERS and has_argument:
+            return self._argument()
+        if name == "mathbb" and has_argument:
+            letter = self._argument()
+            return _NAMED_SETS.get(letter, letter)
+        if name in _SYMBOLS:
+            return _SYMBOLS[name]
+        # \sin, \log, \max: the name reads well by itself. In prose, an unknown command may be a path: leave it.
+        return name if self.scripts else match[0]
+
+    def _environment(self, edge: str) -> str:
+        """A matrix in its brackets, rows apart by semicolons; the edges of other environments are dropped."""
+        brackets = _MATRIX_BRACKETS.get(self._argument())
+        if brackets is None:
+            return ""
+        self.matrices = max(0, self.matrices + (1 if edge == "begin" else -1))
+        return brackets[0 if edge == "begin" else 1]
+
+    def _root(self) -> str:
+        index = ""
+        if self.source[self.at : self.at + 1] == "[" and "]" in self.source[self.at :]:
+            close = self.source.index("]", self.at)
+            index, self.at = self.source[self.at + 1 : close], close + 1
+        return f"{index.translate(_SUPERSCRIPT)}√{_factor(self._argument())}"
+
+
+def _factor(text: str) -> str:
+    """``text`` as one factor: in parentheses where it is more than a number or a name."""
+    return text if _SIMPLE.fullmatch(text) else f"({text})"
+
+
+def _script(text: str, mark: str, table: dict[int, int]) -> str:
+    raised = text.replace(" ", "")
+    if raised in ("°", "′"):
+        return raised
+    if raised and all(ord(char) in table for char in raised):
+        return raised.translate(table)
+    return f"{mark}{text}" if len(text) == 1 else f"{mark}({text})"

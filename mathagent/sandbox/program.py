@@ -1,0 +1,218 @@
+"""Inside the child: runs one untrusted program as ``__main__`` and says how it went. Imported by ``worker``.
+
+Apart from it so that Python finds it compiled (a script is compiled again by every run). Same rules: stdlib only, no
+import that costs milliseconds before it is needed.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from _json import encode_basestring_ascii as quote
+
+TYPE_CHECKING = False  # type checkers know the name; importing typing costs 5 ms
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from traceback import TracebackException
+    from types import FrameType, TracebackType
+    from typing import Any
+
+PROGRAM = "<program>"
+MAX_DEPTH = 50
+"""Containers nested deeper are shown as "…"."""
+MAX_FRAMES = 20
+"""Frames shown of each end of a deep traceback."""
+MAX_TRACEBACK_CHARS = 8_000
+MAX_ERROR_CHARS = 1_000
+MAX_CAUSES = 5
+BALLAST_BYTES = 4 * 2**20
+"""Held while the program runs and let go when it runs out of memory, so that the report still fits."""
+
+_BRACKETS: dict[type, str] = {list: "[]", tuple: "()", set: "{}", frozenset: "{}", dict: "{}"}
+
+
+def run_program(source: bytes, value_chars: int, result_fd: int) -> None:
+    """Runs ``source``, writes its report as JSON on ``result_fd``, and ends the process."""
+    sys.argv = [PROGRAM]
+    sys.stdout.reconfigure(line_buffering=True, errors="backslashreplace")  # type: ignore[union-attr]
+    sys.stderr.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
+    seeded = dict.fromkeys(("random", "numpy.random", "sympy.core.random"), lambda module: module.seed(0))
+    actions = seeded | {"linecache": lambda module: register_source(module, source)}
+    sys.meta_path.insert(0, AfterImport(actions))
+    write, leave = os.write, os._exit  # before the program can put something else in their place
+    report = execute(source, value_chars)
+    for stream in (sys.stdout, sys.stderr, sys.__stdout__, sys.__stderr__):
+        try:  # noqa: SIM105 - contextlib costs an import
+            stream.flush()  # type: ignore[union-attr]
+        except Exception:  # noqa: BLE001 - the program may have closed it or put anything in its place
+            pass
+    pairs = (f"{quote(name)}: {'null' if text is None else quote(text)}" for name, text in report.items())
+    data = ("{" + ", ".join(pairs) + "}").encode("ascii")
+    try:
+        while data:
+            data = data[write(result_fd, data) :]
+    except OSError:
+        pass  # the program closed the channel; the trusted side sees that no report came
+    leave(0)  # without waiting for the program's threads, children and exit functions
+
+
+def execute(source: bytes, value_chars: int) -> dict[str, str | None]:
+    """Runs the program as ``__main__``; the report has "status", and "value" or "error" and "traceback"."""
+    ballast: bytearray | None = bytearray(BALLAST_BYTES)
+    module = type(sys)("__main__")
+    scope = module.__dict__
+    scope["__builtins__"] = __builtins__
+    sys.modules["__main__"] = module
+    try:
+        body, last = split(source)
+    except BaseException as error:  # noqa: BLE001 - a program that does not compile has failed, whatever the error
+        return failure(error)
+    try:
+        exec(body, scope)
+        value = eval(last, scope) if last is not None else None
+        return {"status": "ok", "value": None if value is None else text_of(value, value_chars)}
+    except SystemExit as stop:
+        return {"status": "ok"} if stop.code in (None, 0) else failure(stop)
+    except MemoryError:
+        ballast = None  # noqa: F841 - lets go of it
+        scope.clear()
+        return {"status": "memory", "error": "MemoryError"}
+    except BaseException as error:  # noqa: BLE001 - whatever the program raises is its outcome
+        return failure(error)
+
+
+def split(source: bytes) -> tuple[Any, Any]:
+    """Code of the program without its last expression statement, and code of that expression (None without)."""
+    import _ast
+
+    text = source.decode("utf-8")
+    tree: Any = compile(text, PROGRAM, "exec", _ast.PyCF_ONLY_AST, dont_inherit=True)
+    last = tree.body.pop() if tree.body and isinstance(tree.body[-1], _ast.Expr) else None
+    body = compile(tree, PROGRAM, "exec", dont_inherit=True)
+    return body, last and compile(_ast.Expression(last.value), PROGRAM, "eval", dont_inherit=True)
+
+
+def text_of(value: object, limit: int) -> str:
+    """Text of ``value``, cut at ``limit`` characters.
+
+    str as it is, numbers and containers as Python writes them, but with str() of fractions, decimals and SymPy
+    objects, and plain Python values of NumPy's: ``[Fraction(1, 2), np.int64(3)]`` is "[1/2, 3]".
+    """
+    if hasattr(sys, "set_int_max_str_digits"):
+        sys.set_int_max_str_digits(max(640, limit))
+    text, length = [], 0
+    for piece in pieces(value, 0, limit):
+        text.append(piece)
+        length += len(piece)
+        if length > limit:
+            return "".join(text)[:limit] + "… (cut)"
+    return "".join(text)
+
+
+def pieces(value: Any, depth: int, limit: int) -> Iterator[str]:
+    """Text of ``value`` piece by piece, so that a huge container is not written out only to be cut."""
+    kind = type(value)
+    if kind is str:
+        yield value if depth == 0 else repr(value)
+    elif kind is int and value.bit_length() > 4 * limit:
+        yield f"(an integer of about {int(value.bit_length() * 0.30103):,} digits)"
+    elif kind in _BRACKETS:
+        yield from _container(value, kind, depth, limit)
+    elif kind.__module__.partition(".")[0] == "numpy" and hasattr(value, "tolist") and value.size <= limit:
+        plain = value.tolist()
+        # a long double has no plain form: tolist() returns it again
+        yield from (str(value),) if type(plain) is kind else pieces(plain, depth, limit)
+    else:
+        yield repr(value) if kind in (bytes, bytearray) else str(value)
+
+
+def _container(value: Any, kind: type, depth: int, limit: int) -> Iterator[str]:
+    opening, closing = _BRACKETS[kind][0], _BRACKETS[kind][1]
+    if not value:
+        yield str(value)
+    elif depth >= MAX_DEPTH:
+        yield f"{opening}…{closing}"
+    else:
+        yield opening
+        for index, item in enumerate(value):
+            if index:
+                yield ", "
+            yield from pieces(item, depth + 1, limit)
+            if kind is dict:
+                yield ": "
+                yield from pieces(value[item], depth + 1, limit)
+        yield ("," if kind is tuple and len(value) == 1 else "") + closing
+
+
+def failure(error: BaseException) -> dict[str, str | None]:
+    """The report of a program that raised: last line, and traceback with the program's own frames only."""
+    import traceback
+
+    shown = traceback.TracebackException(type(error), error, error.__traceback__, limit=0, compact=True)
+    _keep_own_frames(shown, error)
+    only = list(shown.format_exception_only())
+    # "Type: message" stands first, but after the place for a SyntaxError; notes may follow
+    line = only[-1] if isinstance(error, SyntaxError) else only[0]
+    text = "".join(shown.format())
+    if len(text) > MAX_TRACEBACK_CHARS:
+        half = MAX_TRACEBACK_CHARS // 2
+        text = f"{text[:half]}\n… ({len(text) - 2 * half} characters cut)\n{text[-half:]}"
+    return {"status": "error", "error": " ".join(line.split())[:MAX_ERROR_CHARS], "traceback": text}
+
+
+def _keep_own_frames(shown: TracebackException, error: BaseException) -> None:
+    """Gives ``shown`` and its causes the frames of the program, without those of the worker and of libraries."""
+    import traceback
+
+    for _ in range(MAX_CAUSES):
+        shown.stack = traceback.StackSummary.extract(iter(_own_frames(error.__traceback__)))
+        if shown.__cause__ is not None and error.__cause__ is not None:
+            shown, error = shown.__cause__, error.__cause__
+        elif shown.__context__ is not None and error.__context__ is not None:
+            shown, error = shown.__context__, error.__context__
+        else:
+            return
+    shown.__cause__ = shown.__context__ = None
+
+
+def _own_frames(step: TracebackType | None) -> list[tuple[FrameType, int]]:
+    first: list[tuple[FrameType, int]] = []
+    last: list[tuple[FrameType, int]] = []
+    while step is not None:
+        if step.tb_frame.f_code.co_filename == PROGRAM:
+            frames = first if len(first) < MAX_FRAMES else last
+            frames.append((step.tb_frame, step.tb_lineno))
+            del last[:-MAX_FRAMES]
+        step = step.tb_next
+    return first + last
+
+
+class AfterImport:
+    """A meta-path finder that calls ``actions[name](module)`` after the first import of ``name``."""
+
+    def __init__(self, actions: dict[str, Callable[[Any], object]]) -> None:
+        self.actions = actions
+
+    def find_spec(self, name: str, path: Any = None, target: Any = None) -> Any:
+        action = self.actions.pop(name, None)
+        if action is None:
+            return None
+        for finder in sys.meta_path:
+            spec = None if finder is self else finder.find_spec(name, path, target)
+            if spec is None or spec.loader is None:
+                continue
+            run_module = spec.loader.exec_module
+
+            def run_and_act(module: Any, run_module: Any = run_module) -> None:
+                run_module(module)
+                action(module)
+
+            spec.loader.exec_module = run_and_act  # type: ignore[method-assign]
+            return spec
+        return None
+
+
+def register_source(linecache: Any, source: bytes) -> None:
+    """Makes tracebacks (ours and the program's own) show the program's lines."""
+    lines = source.decode("utf-8", "replace").splitlines(keepends=True)
+    linecache.cache[PROGRAM] = (len(source), None, lines, PROGRAM)

@@ -1,0 +1,151 @@
+"""self-consistency: windows, stopping, votes by equivalence class, budgets."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from mathagent.budget import Budget
+from mathagent.errors import BackendError
+from mathagent.events import Event, Voted
+from mathagent.models.base import Capabilities
+from mathagent.models.scripted import Reply, ScriptedBackend
+from mathagent.solver import Solver
+from mathagent.types import Solution
+
+QUESTION = "What is one half as a fraction?"
+
+
+def boxed(*answers: str) -> list[str]:
+    return [f"\\boxed{{{answer}}}" if answer else "no idea at all" for answer in answers]
+
+
+async def solve(
+    backend: ScriptedBackend,
+    *,
+    budget: Budget | None = None,
+    events: list[Event] | None = None,
+    **config: object,
+) -> Solution:
+    async with Solver(backend, cache=False) as solver:
+        return await solver.solve(
+            QUESTION,
+            "self-consistency",
+            budget=budget,
+            config={"over": "cot", **config},
+            on_event=None if events is None else events.append,
+        )
+
+
+async def test_unanimous_window_stops_at_four() -> None:
+    backend = ScriptedBackend(boxed("1/2", "0.5", "\\frac12", "\\frac{1}{2}"))
+    solution = await solve(backend)
+    assert solution.answer == "1/2"
+    assert len(solution.candidates) == 4
+    assert solution.confidence == pytest.approx(5 / 6, abs=1e-4)
+    assert solution.stopped == "finished"
+
+
+async def test_divided_votes_draw_further_windows_with_new_sample_numbers() -> None:
+    backend = ScriptedBackend(boxed("1", "2", "1", "1", "1", "1", "1", "1"))
+    events: list[Event] = []
+    solution = await solve(backend, events=events)
+    assert solution.answer == "1"
+    assert [request.first_sample for request in backend.requests] == [0, 4]
+    votes = [event for event in events if isinstance(event, Voted)]
+    assert [(vote.classes, vote.stop) for vote in votes] == [
+        ((("1", 3), ("2", 1)), False),
+        ((("1", 7), ("2", 1)), True),
+    ]
+
+
+async def test_never_more_than_n() -> None:
+    answers = [str(number) for number in range(10)]
+    solution = await solve(ScriptedBackend(boxed(*answers)), n=10)
+    assert len(solution.candidates) == 10
+    assert solution.answer == "0"  # a tie goes to the earliest
+
+
+async def test_samples_without_answer_spend_but_do_not_vote() -> None:
+    capabilities = Capabilities(n=True)
+    replies = [Reply(text="no idea", finish_reason="length")] * 3 + [Reply(text="\\boxed{3}")] + [
+        Reply(text="\\boxed{3}")
+    ] * 4
+    solution = await solve(ScriptedBackend(replies, capabilities=capabilities), n=8)
+    assert len(solution.candidates) == 8
+    assert solution.answer == "3"
+    assert solution.confidence == 0.6
+
+
+async def test_early_stopping_windows() -> None:
+    backend = ScriptedBackend(boxed("1", "1", "2", "1", "1", "1", "1", "1", "1", "1"))
+    solution = await solve(backend, stop="early", window=5)
+    assert len(solution.candidates) == 10
+    alike = ScriptedBackend(boxed("1", "1", "1", "1", "1"))
+    assert len((await solve(alike, stop="early", window=5)).candidates) == 5
+
+
+async def test_without_stopping_all_samples_are_drawn() -> None:
+    solution = await solve(ScriptedBackend(boxed(*["1"] * 6)), stop="none", n=6)
+    assert len(solution.candidates) == 6
+
+
+async def test_call_budget_keeps_the_best_so_far() -> None:
+    backend = ScriptedBackend(boxed("1", "2", "1", "3"))
+    solution = await solve(backend, budget=Budget(max_calls=6))
+    assert solution.answer == "1"
+    assert solution.stopped == "budget"
+    assert "6 calls" in solution.detail
+
+
+async def test_backends_without_n_are_asked_one_by_one() -> None:
+    backend = ScriptedBackend(boxed("1", "1", "1", "1"), capabilities=Capabilities())
+    solution = await solve(backend)
+    assert solution.answer == "1"
+    assert [request.params.n for request in backend.requests] == [1, 1, 1, 1]
+    assert [request.first_sample for request in backend.requests] == [0, 1, 2, 3]
+
+
+async def test_one_failed_sample_is_data() -> None:
+    replies = [Reply(text="\\boxed{1}"), Reply(error="broken"), Reply(text="\\boxed{1}"), Reply(text="\\boxed{1}")]
+    backend = ScriptedBackend([*replies, *boxed("1", "1", "1", "1")], capabilities=Capabilities())
+    solution = await solve(backend)
+    assert solution.answer == "1"
+    assert solution.candidates[1].failure is not None
+    assert solution.candidates[1].failure.kind == "model-error"
+
+
+async def test_dead_endpoint_raises_before_and_keeps_the_best_after() -> None:
+    with pytest.raises(BackendError, match="down"):
+        await solve(ScriptedBackend([Reply(error="the endpoint is down")]))
+    later = ScriptedBackend([*boxed("1", "2", "1", "2"), Reply(error="the endpoint is down")])
+    solution = await solve(later)
+    assert solution.answer == "1"
+    assert solution.stopped == "error"
+    assert "down" in solution.detail
+
+
+async def test_interrupt_keeps_the_best_so_far() -> None:
+    script = [*boxed("1", "2", "1", "2"), Reply(text="never", delay_s=60)]
+    interrupt = asyncio.Event()
+
+    def on_event(event: Event) -> None:
+        if isinstance(event, Voted):
+            interrupt.set()
+
+    async with Solver(ScriptedBackend(script), cache=False) as solver:
+        solution = await solver.solve(
+            QUESTION, "self-consistency", config={"over": "cot"}, on_event=on_event, interrupt=interrupt
+        )
+    assert solution.answer == "1"
+    assert solution.stopped == "interrupted"
+    assert len(solution.candidates) == 4
+
+
+async def test_over_programs() -> None:
+    replies = [f"    return {value}" for value in ("1/2", "0.5", "2/4", "0.50")]
+    async with Solver(ScriptedBackend(replies), cache=False) as solver:
+        solution = await solver.solve(QUESTION, "self-consistency")
+    assert solution.answer == "0.5"
+    assert len(solution.certificate) == 4
