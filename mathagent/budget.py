@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from pydantic import Field
 
@@ -18,6 +19,15 @@ class Budget(Value):
     max_tokens: int | None = Field(default=None, ge=1)
     max_calls: int | None = Field(default=None, ge=1)
     max_seconds: float | None = Field(default=None, gt=0)
+
+
+@dataclass
+class Reservation:
+    """What one request may use: ``max_tokens`` a sample; ``calls`` and ``tokens`` are still set aside for it."""
+
+    max_tokens: int
+    calls: int
+    tokens: int
 
 
 class Meter:
@@ -70,20 +80,23 @@ class Meter:
         limit = self.budget.max_seconds
         return None if limit is None else limit - self.seconds
 
-    def add(self, usage: Usage) -> None:
+    def add(self, usage: Usage, reservation: Reservation | None = None) -> None:
+        """Counts ``usage``, taking it out of the reservation of the request that it came from."""
         self.usage += usage
+        if reservation is not None:
+            self._take(reservation, min(usage.calls, reservation.calls), usage.completion_tokens)
 
-    def reserve(self, n: int, max_tokens: int) -> int:
-        """Sets aside n samples of at most ``max_tokens``; returns how many tokens each may really have.
+    def reserve(self, n: int, max_tokens: int) -> Reservation:
+        """Sets aside n samples of at most ``max_tokens``, or of as many as are left for each.
 
-        Raises LimitReached where not even one token a sample, or no call, is left.
+        Raises LimitReached where not even one token a sample, or fewer than n calls, are left.
         """
         reached = self.limit_reached()
         if reached is not None:
             raise reached
         calls, tokens = self.budget.max_calls, self.budget.max_tokens
         if calls is not None and self.usage.calls + self._reserved_calls + n > calls:
-            raise LimitReached("max_calls", f"the budget of {calls} calls is used up")
+            raise LimitReached("max_calls", f"the budget of {calls} calls does not allow {n} more")
         if tokens is not None:
             each = (tokens - self.usage.completion_tokens - self._reserved_tokens) // n
             if each < 1:
@@ -91,9 +104,15 @@ class Meter:
             max_tokens = min(max_tokens, each)
         self._reserved_calls += n
         self._reserved_tokens += n * max_tokens
-        return max_tokens
+        return Reservation(max_tokens, n, n * max_tokens)
 
-    def release(self, n: int, max_tokens: int) -> None:
-        """Gives back a reservation, whatever became of the request."""
-        self._reserved_calls -= n
-        self._reserved_tokens -= n * max_tokens
+    def release(self, reservation: Reservation) -> None:
+        """Gives back what is left of a reservation, whatever became of the request."""
+        self._take(reservation, reservation.calls, reservation.tokens)
+
+    def _take(self, reservation: Reservation, calls: int, tokens: int) -> None:
+        tokens = min(tokens, reservation.tokens)
+        reservation.calls -= calls
+        reservation.tokens -= tokens
+        self._reserved_calls -= calls
+        self._reserved_tokens -= tokens

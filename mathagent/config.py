@@ -28,6 +28,12 @@ class Settings(BaseSettings):
     )
     threads: int | None = Field(default=None, ge=1, description="CPU threads of the embedded model.")
     slots: int = Field(default=4, ge=1, le=64, description="Parallel samples of the embedded model.")
+    hub_url: str = Field(
+        default="https://huggingface.co", validation_alias=AliasChoices("HF_ENDPOINT"), description="Model hub."
+    )
+    hub_token: SecretStr | None = Field(
+        default=None, validation_alias=AliasChoices("HF_TOKEN"), description="Key of the model hub."
+    )
 
     @property
     def home_dir(self) -> Path:
@@ -75,6 +81,11 @@ def child_environment(**extra: str) -> dict[str, str]:
     """A minimal environment for a child process of ours: no keys, no user variables, plus ``extra``."""
     kept = ("PATH", "SYSTEMROOT", "LANG", "LC_ALL", "TMPDIR", "TEMP", "TMP")
     return {name: os.environ[name] for name in kept if name in os.environ} | extra
+
+
+def user_environment(**extra: str) -> dict[str, str]:
+    """The user's whole environment plus ``extra``: for pip only, whose configuration may stand in it."""
+    return {**os.environ, **extra}
 
 
 def python_executable() -> str:

@@ -36,9 +36,11 @@ class UnknownName(UsageError):
 
     def __init__(self, kind: str, name: str, known: Iterable[str]) -> None:
         choices = sorted(known)
-        near = difflib.get_close_matches(name.lower(), choices, n=3, cutoff=0.5)
+        shown = " ".join(name.split())
+        shown = shown if len(shown) <= 80 else shown[:79] + "…"
+        near = difflib.get_close_matches(shown.lower(), choices, n=3, cutoff=0.5)
         hint = f"did you mean {' or '.join(near)}?" if near else f"known: {', '.join(choices)}"
-        super().__init__(f"no {kind} is named '{name}'; {hint}")
+        super().__init__(f"no {kind} is named '{shown}'; {hint}")
         self.kind, self.name = kind, name
 
 
@@ -94,7 +96,7 @@ class StorageError(ResourceError):
 
 
 class LimitReached(MathagentError):
-    """A budget ended. ``limit`` is the budget's field: max_tokens, max_calls or max_seconds."""
+    """A budget ended. ``limit`` is its field, max_tokens, max_calls or max_seconds, or "interrupted"."""
 
     exit_code = 3
 

@@ -10,12 +10,13 @@ from mathagent.types import Candidate, Execution, Solution, Usage, Value
 
 
 class SolveStarted(Value):
-    """A solve begins."""
+    """A solve begins; it draws at most ``samples`` samples."""
 
     kind: Literal["solve-started"] = "solve-started"
     problem_id: str
     strategy: str
     model: str
+    samples: int = 1
 
 
 class TokenDelta(Value):
@@ -89,6 +90,13 @@ class Retried(Value):
     error: str
 
 
+class Warned(Value):
+    """Something went wrong that does not end the solve; ``message`` is one line with what to do."""
+
+    kind: Literal["warned"] = "warned"
+    message: str
+
+
 class SolveFinished(Value):
     """The last event of every solve."""
 
@@ -106,6 +114,7 @@ Event = Annotated[
     | Voted
     | BudgetReached
     | Retried
+    | Warned
     | SolveFinished,
     Field(discriminator="kind"),
 ]

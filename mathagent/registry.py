@@ -42,8 +42,11 @@ class Registry:
             loaded: Any = import_module(module_name)
             for part in attribute.split("."):
                 loaded = getattr(loaded, part)
-        except (ImportError, AttributeError) as error:
-            raise UsageError(f"{self.kind} '{name}' cannot be loaded: {error}") from error
+        except Exception as error:  # importing runs the module's code, which may raise anything
+            reason = " ".join(f"{type(error).__name__}: {error}".split())[:200]
+            raise UsageError(
+                f"{self.kind} '{name}' cannot be loaded ({reason}); check the name or install it"
+            ) from error
         return loaded
 
     def _plugins(self) -> tuple[EntryPoint, ...]:

@@ -117,7 +117,10 @@ class Solver:
             seed=self.backend.default_seed if seed is None else seed,
             stream_tokens=on_event is not None,
         )
-        emit(SolveStarted(problem_id=asked.id, strategy=chosen.name, model=self.backend.name))
+        started = SolveStarted(
+            problem_id=asked.id, strategy=chosen.name, model=self.backend.name, samples=configured.n
+        )
+        emit(started)
         watcher = asyncio.ensure_future(_forward(interrupt, meter))
         try:
             state, error = await _search(chosen, configured, asked, context, proposed)

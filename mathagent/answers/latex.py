@@ -6,8 +6,8 @@ import re
 import unicodedata
 from functools import lru_cache
 
-MAX_LENGTH = 4_000
-"""Longer texts are cut: no final answer is that long, and every step here is linear or nearly so."""
+MAX_LENGTH = 2_000
+"""Longer texts are left as they are: no final answer is that long, and some steps here are quadratic."""
 
 _SYMBOLS = {
     **dict.fromkeys("−–—‐‑‒﹣－", "-"),
@@ -85,7 +85,9 @@ _COMMANDS: list[tuple[re.Pattern[str], str]] = [
         (r"\\(?:displaystyle|textstyle|scriptstyle|limits|nolimits|rm|bf|it)(?![a-zA-Z])", ""),
         (r"(?<=\d),\\!\s*(?=\d{3})|(?<=\d)\s*\{,\}\s*(?=\d{3})", ""),
         (r"\\!|\\thinspace(?![a-zA-Z])", ""),
+        (r"\\q?quad(?![a-zA-Z])(?!\s*\\text)", ", "),
         (r"(?<!\\)\\[,;: ]|\\q?quad(?![a-zA-Z])|(?<!\\)~", " "),
+        (r"\\[()]|(?<!\\)\\[\[\]](?!\d+pt)", ""),
         (r"\\[dtc]frac(?![a-zA-Z])", r"\\frac"),
         (r"\\[dt]binom(?![a-zA-Z])", r"\\binom"),
         (r"\\(?:leqslant|leq)(?![a-zA-Z])|<=", r"\\le "),
@@ -130,9 +132,13 @@ def tidy(text: str) -> str:
 
     Text commands become ``\\text{…}``; currency signs of LaTeX stay. Meaning is kept, layout is lost.
     """
-    text = strip_wrappers(_unify_characters(text[:MAX_LENGTH]))
+    if len(text) > MAX_LENGTH:
+        return text.strip()
+    text = strip_wrappers(_unify_characters(text))
     for pattern, replacement in _COMMANDS:
         text = pattern.sub(replacement, text)
+    if len(re.findall(r"(?<!\\)\$", text)) > 1:
+        text = re.sub(r"(?<!\\)\$", "", text)
     for command, count in (("\\frac", 2), ("\\binom", 2), ("\\sqrt", 1)):
         text = _brace_arguments(text, command, count)
     text = _brace_scripts(text)
@@ -156,11 +162,11 @@ def strip_wrappers(text: str) -> str:
         previous = text
         text = text.strip().rstrip(".,;:。，；").strip()
         for opening, closing in _WRAPPERS:
-            inner = text[len(opening) : len(text) - len(closing)]
-            if len(text) >= len(opening) + len(closing) and text.startswith(opening) and text.endswith(closing):
-                if closing not in inner and not inner.endswith("\\"):
-                    text = inner
-        boxed = re.match(r"\\(?:boxed|fbox)\s*(?=\{)", text)
+            inner = text.removeprefix(opening).removesuffix(closing)
+            wrapped = len(inner) == len(text) - len(opening) - len(closing)
+            if wrapped and closing not in inner and not inner.endswith("\\"):
+                text = inner
+        boxed = re.match(r"\\(?:boxed|fbox|text)\s*(?=\{)", text)
         if boxed and matching_close(text, boxed.end()) == len(text) - 1:
             text = text[boxed.end() + 1 : -1]
     return text

@@ -10,7 +10,7 @@ import re
 from decimal import Context, Decimal
 from functools import lru_cache
 
-from mathagent.answers.latex import matching_close, strip_wrappers, tidy, untext
+from mathagent.answers.latex import MAX_LENGTH, matching_close, strip_wrappers, tidy, untext
 from mathagent.answers.rational import exact_value
 from mathagent.answers.units import split_unit
 
@@ -19,6 +19,7 @@ __all__ = ["exact_value", "normalize", "split_list"]
 FLOAT_DIGITS = 15
 """A decimal of at least so many significant digits is a float's text: it is rounded to ROUNDED_DIGITS."""
 ROUNDED_DIGITS = 12
+MAX_PASSES = 4
 DEFAULT_CURRENCY = "dollar"
 """Left out of normal forms: "$5" and "5" are written for each other everywhere."""
 
@@ -26,8 +27,8 @@ _INTEGER = re.compile(r"^[+-]?\d+\.?$")
 _DECIMAL = re.compile(r"^[+-]?(?:\d+\.\d+|\.\d+)$")
 _SCIENTIFIC = re.compile(r"^([+-]?(?:\d+\.?\d*|\.\d+))(?:[eE]([+-]?\d{1,3})|\s*\\cdot\s*10\^\{([+-]?\d{1,3})\})$")
 _FRACTION = re.compile(r"^[+-]?(?:\d+ )?\d+/[+-]?\d+$|^[+-]?\d*\s*\\frac\{-?\d+\}\{-?\d+\}$")
-_PERCENT = re.compile(r"^([+-]?(?:\d+\.?\d*|\.\d+))\s*(?:%|\\text\{\s*percent\s*\}|percent(?:age)?)$", re.IGNORECASE)
-_WORDS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
+_PERCENT = re.compile(r"^([+-]?(?:\d+\.?\d*|\.\d+))\s*(?:%|\\text\{\s*percent\s*\}|percent)$", re.IGNORECASE)
+_WORDS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven")
 _SEPARATOR = re.compile(r"[,;]\s*(?:and|or)(?=[\s\\\d(])|[,;]|(?<=[\s\d)}])(?:and|or)(?=[\s\\\d(-])")
 
 
@@ -38,9 +39,14 @@ def normalize(text: str) -> str:
     Numbers become an integer, the shortest decimal, or a reduced ``a/b``; units get one spelling; lists are joined
     by ", ".
     """
-    parts = split_list(tidy(text))
-    normal = [part for part in (_normal_part(part) for part in parts) if part]
-    return ", ".join(normal)
+    if len(text) > MAX_LENGTH:
+        return text.strip()
+    for _ in range(MAX_PASSES):  # one pass settles what people write; malformed LaTeX may take more
+        parts = [_normal_part(part) for part in split_list(tidy(text))]
+        previous, text = text, ", ".join(part for part in parts if part)
+        if text == previous:
+            break
+    return text
 
 
 def split_list(text: str) -> list[str]:
@@ -49,7 +55,9 @@ def split_list(text: str) -> list[str]:
     while position < len(text):
         if text[position] in "([{":
             close = matching_close(text, position)
-            position = close + 1 if close > 0 else position + 1
+            if close < 0:
+                break
+            position = close + 1
             continue
         match = _SEPARATOR.match(text, position)
         if match:

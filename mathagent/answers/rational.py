@@ -7,13 +7,13 @@ import re
 from fractions import Fraction
 from functools import lru_cache
 
-from mathagent.answers.latex import tidy
+from mathagent.answers.latex import MAX_LENGTH, tidy
 
 MAX_DIGITS = 2_000
 MAX_BITS = 20_000
 MAX_FACTORIAL = 500
 MAX_DEPTH = 40
-MAX_TEXT = 4 * MAX_DIGITS
+MAX_TEXT = MAX_LENGTH
 
 _TOKEN = re.compile(
     r"\s*(?:(?P<repeating>\d*\.\d*\\overline\{\d+\})|(?P<number>(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d{1,4}(?![\d.]))?)"

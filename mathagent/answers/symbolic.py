@@ -30,6 +30,10 @@ ENOUGH_POINTS = 4
 _UNREADABLE = re.compile(r"'|\\prime|\\[lcd]?dots|\.\.\.|\d \d")
 _DEGREES = re.compile(r"(\d+(?:\.\d+)?)\^\{\\circ\}")
 _COMMON_LOGARITHM = re.compile(r"\\log(?![a-zA-Z_])")
+_RENAMED = [  # the parser takes \\gamma for the function and cannot read E with an index
+    (re.compile(r"\\gamma(?![a-zA-Z])"), r"\\varrho"),
+    (re.compile(r"(?<![a-zA-Z\\])E(?=_)"), r"\\Xi"),
+]
 _SAMPLES = (
     *("3/7", "-5/3", "19/11", "-2/13", "101/17", "-77/9", "1/29", "31/2", "-23/19", "1201/7", "-907/3", "13/23"),
     *("7/5", "-17/6", "43/37", "-1/41", "67/8", "-211/47", "2/53", "59/4", "-61/71", "2003/9", "-1511/7", "83/79"),
@@ -91,6 +95,8 @@ def _read(text: str, natural: bool) -> Any:
     if _UNREADABLE.search(plain):
         return None
     plain = _DEGREES.sub(r"{(\\frac{\1\\pi}{180})}", plain)
+    for pattern, replacement in _RENAMED:
+        plain = pattern.sub(replacement, plain)
     if natural:
         plain = _COMMON_LOGARITHM.sub(r"\\ln", plain)
     try:
@@ -119,7 +125,7 @@ def _settled(expression: Any) -> Any:
         lambda e: isinstance(e, (AppliedUndef, sympy.Derivative)), lambda e: sympy.Symbol(str(e), real=True)
     )
     imaginary = [symbol for symbol in expression.free_symbols if symbol.name == "i"]
-    expression = expression.subs({symbol: sympy.I for symbol in imaginary})
+    expression = expression.subs(dict.fromkeys(imaginary, sympy.I))
     return expression.replace(
         lambda e: e.is_Pow and e.exp.is_Rational and e.exp.q > 2 and e.exp.q % 2 and e.base.is_negative, odd_root
     )
@@ -139,6 +145,8 @@ def _same_value(x: Any, y: Any) -> bool | None:
         return None
     if x == y:
         return True
+    if x.is_infinite or y.is_infinite:
+        return False
     symbols = _symbols(x, y)
     if not symbols:
         a, b = _evaluate(x, {}, CONSTANT_DIGITS), _evaluate(y, {}, CONSTANT_DIGITS)
@@ -223,6 +231,8 @@ def _same_relation(a: Form, b: Form) -> bool | None:
         return None
     x, y = sides[0] - sides[1], sides[2] - sides[3]
     symbols = _symbols(x, y)
+    if not symbols:
+        return None
     ratios: list[Any] = []
     for point in _points(symbols, (x, y)):
         above, below = _evaluate(x, point, DIGITS), _evaluate(y, point, DIGITS)

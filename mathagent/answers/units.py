@@ -76,18 +76,23 @@ _SINGLE = frozenset("mgslh")
 _NEUTRAL = frozenset({"degree", "deg", "unit", "square unit", "cubic unit"})
 _PREFIX_MONEY = {"\\$": "dollar", "$": "dollar", "€": "euro", "£": "pound sterling", "¥": "yen", "₹": "rupee"}
 _NOT_NOUNS = frozenset(
-    "or and to is are i e d pi if for from where when because since so which that then than mod modulo with "
-    "choose over times plus minus divided into equals".split()
+    {"or", "and", "to", "is", "are", "i", "e", "d", "pi", "if", "for", "from", "where", "when", "because", "since"}
+    | {"so", "which", "that", "then", "than", "mod", "modulo", "with", "choose", "over", "times", "plus", "minus"}
+    | {"divided", "into", "equals"}
 )
 _TEXT_TAIL = re.compile(
     r"^(.*?[^\s\\{(\[,;=+*/^_-])\s*((?:[/·]?(?: per )?\\text\{[^{}]*\}(?:\^\{[23]\})?)+)$", re.DOTALL
 )
-_WORD_TAIL = re.compile(r"(?:(?<=[\d)}\]%])|(?<=\\pi))(\s*)([A-Za-z][A-Za-z.'/ ^{}23-]*)$")
-_BRACKET_TAIL = re.compile(r"^(-?[\d.,/: ]*\d%?)\s*\(([A-Za-z][^()]*)\)$")
+_WORD_TAIL = re.compile(
+    r"(?:(?<=[\d)}\]%])|(?<=\\pi))(\s*)([A-Za-z][A-Za-z.' ]*(?:\^\{[23]\})?(?:/[A-Za-z. ]+(?:\^\{[23]\})?)?)$"
+)
+_BRACKET_TAIL = re.compile(r"^(-?[\d.,/: ]*\d%?)\s*\(([A-Za-z][A-Za-z .'/-]*)\)$")
+_NOUN = re.compile(r"^(?=.*[aeiou])[a-z.'-]{3,}$")
 _PLAIN_NUMBER = re.compile(
     r"^-?\s*(?:\d[\d,]*(?:\.\d+)?|\.\d+|\d+/\d+|\d+ \d+/\d+|(?:\d+ ?)?\\frac\{\d+\}\{\d+\}|\d+:\d+)$"
 )
 _ATTACHED = re.compile(r"(?:cm|km|mm|kg|ft|am|pm|[A-Za-z]{3,})(?:\^\{[23]\})?$")
+_FOREIGN_TAIL = re.compile(r"^(-?[\d.,/]*\d%?)\s*[^\x00-\x7f\d]{1,8}$")
 _DEGREES = re.compile(r"\^\{\\circ\}\s*(?:\\text\{\s*[CFK]\s*\}|[CFK])?$")
 _TRIGONOMETRIC = re.compile(r"\\(?:arc)?(?:sin|cos|tan|cot|sec|csc)")
 
@@ -141,8 +146,11 @@ def _split_money(text: str) -> tuple[str, str]:
 
 
 def _split_words(text: str) -> tuple[str, str]:
+    foreign = _FOREIGN_TAIL.match(text)
+    if foreign:  # a counter or unit of another script: 11个
+        return foreign.group(1), ""
     bracketed = _BRACKET_TAIL.match(text)
-    if bracketed:
+    if bracketed and (canonical_unit(bracketed.group(2)) or _has_noun(bracketed.group(2))):
         return bracketed.group(1).strip(), canonical_unit(bracketed.group(2))
     tail = _TEXT_TAIL.match(text)
     if tail and _is_unit_text(tail.group(1), tail.group(2)):
@@ -169,4 +177,8 @@ def _are_unit_words(value: str, spaced: bool, words: str) -> bool:
         return spaced and letters[0] in _SINGLE and (bool(_PLAIN_NUMBER.match(value)) or "^" in words)
     if canonical_unit(words) or words.lower().rstrip("s") in _NEUTRAL:
         return spaced or bool(_ATTACHED.match(words))
-    return spaced and bool(_PLAIN_NUMBER.match(value)) and any(len(word) >= 3 for word in letters)
+    return spaced and bool(_PLAIN_NUMBER.match(value)) and _has_noun(words)
+
+
+def _has_noun(words: str) -> bool:
+    return any(_NOUN.match(word) for word in re.split(r"[ /]+", words.lower()))

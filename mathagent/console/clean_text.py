@@ -27,7 +27,11 @@ def clean(text: str) -> str:
     All line ends become ``\\n``; tabs stay. ``clean(clean(text)) == clean(text)``.
     """
     text = _NEWLINE.sub("\n", _ESCAPE_SEQUENCE.sub("", text))
-    return _UNSEEN.sub(lambda match: match.group().encode("ascii", "backslashreplace").decode("ascii"), text)
+    return _UNSEEN.sub(lambda match: _escaped(ord(match.group())), text)
+
+
+def _escaped(code: int) -> str:
+    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
 
 
 def one_line(text: str, longest: int = 300) -> str:

@@ -28,17 +28,20 @@ _SYMBOLS |= dict.fromkeys(("left", "right", "big", "Big", "bigg", "Bigg", "displ
 _ESCAPED = {",": " ", ";": " ", ":": " ", "!": "", " ": " ", "$": "$", "%": "%", "&": "&", "#": "#", "_": "_"}
 _ESCAPED |= {"{": "{", "}": "}", "\\": "\n", "(": "", ")": "", "[": "", "]": "", "|": "‖"}
 _NAMED_SETS = {"R": "ℝ", "N": "ℕ", "Z": "ℤ", "Q": "ℚ", "C": "ℂ", "P": "ℙ"}
-_WRAPPERS = frozenset(
-    ("text", "textbf", "textit", "textrm", "mathrm", "mathbf", "mathit", "mathsf", "mathcal")
-    + ("operatorname", "boldsymbol", "boxed", "fbox", "mbox")
-)
+_WRAPPERS = frozenset(("text", "textbf", "textit", "textrm", "mathrm", "mathbf", "mathit", "mathsf", "mathcal"))
+_WRAPPERS |= {"operatorname", "boldsymbol", "boxed", "fbox", "mbox"}
 _MATRIX_BRACKETS = {"matrix": "[]", "pmatrix": "()", "bmatrix": "[]", "vmatrix": "||", "Bmatrix": "{}"}
 _SUPERSCRIPT = str.maketrans("0123456789+-=()nix", "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁼⁽⁾ⁿⁱˣ")
 _SUBSCRIPT = str.maketrans("0123456789+-=()aeioxnkm", "₀₁₂₃₄₅₆₇₈₉₊₋₌₍₎ₐₑᵢₒₓₙₖₘ")
 _COMMAND = re.compile(r"\\(?:([A-Za-z]+)\*?|(.))", re.DOTALL)
+_DIGITS = re.compile(r"[0-9]+")
 _SIMPLE = re.compile(r"[\w.√²³°πℝ]*")
 # As pandoc reads dollars: the formula touches both, and no digit follows. "$5 and $6" is money.
-_SPAN = re.compile(r"\$\$(.+?)\$\$|\\\[(.+?)\\\]|\\\((.+?)\\\)|(?<!\$)\$(?=\S)([^$\n]*?\S)\$(?![\d$])", re.DOTALL)
+_SPAN = re.compile(
+    r"\$\$(.{1,2000}?)\$\$|\\\[(.{1,2000}?)\\\]|\\\((.{1,2000}?)\\\)"
+    r"|(?<!\$)\$(?=\S)([^$\n]*?\S)\$(?![\d$])",
+    re.DOTALL,
+)
 
 
 def readable(text: str) -> str:
@@ -82,9 +85,9 @@ class _Reader:
             return self._group()
         self.at += 1
         if self.scripts and char == "^":
-            return _script(self._argument(), "^", _SUPERSCRIPT)
+            return _script(self._script_argument(), "^", _SUPERSCRIPT)
         if self.scripts and char == "_":
-            return _script(self._argument(), "_", _SUBSCRIPT)
+            return _script(self._script_argument(), "_", _SUBSCRIPT)
         return " " if self.scripts and char in "~&" else char
 
     def _group(self) -> str:
@@ -127,6 +130,14 @@ class _Reader:
             return self._command()
         self.at += 1
         return self.source[self.at - 1]
+
+    def _script_argument(self) -> str:
+        """As ``_argument``, but ``x^10`` means what its writer meant, all digits."""
+        digits = _DIGITS.match(self.source, self.at)
+        if digits is None:
+            return self._argument()
+        self.at = digits.end()
+        return digits[0]
 
     def _command(self) -> str:
         match = _COMMAND.match(self.source, self.at)

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Protocol
 
 from pydantic import Field, JsonValue, SecretStr
 
-from mathagent.errors import UnsupportedOption
+from mathagent.errors import BackendError, UnsupportedOption
 from mathagent.types import Completion, Message, SamplingParams, Value
 
 OnDelta = Callable[[int, str], None]
-"""Called with (sample index, new text) while a reply is generated."""
+"""Called with (sample index, new text) while a reply is generated. After a retry, a sample starts anew."""
 
 
 class Capabilities(Value):
@@ -60,6 +60,28 @@ class ChatRequest(Value):
         seed = self.params.seed
         return None if seed is None else (seed + self.first_sample + offset) % 2**31
 
+    def samples(self, offset: int, count: int) -> ChatRequest:
+        """The request for ``count`` of its samples only, from ``first_sample + offset`` on."""
+        params = self.params.model_copy(update={"n": count})
+        return self.model_copy(update={"params": params, "first_sample": self.first_sample + offset})
+
+
+class PartialReply(BackendError):
+    """Some samples of a request arrived before another failed.
+
+    ``arrived`` maps the offset of each to its completion: they are paid for, so Metered counts them and Cached
+    keeps them. All else is as in the failure.
+    """
+
+    def __init__(self, failure: BackendError, arrived: Mapping[int, Completion]) -> None:
+        super().__init__(
+            str(failure),
+            retryable=failure.retryable,
+            status=failure.status,
+            retry_after_s=failure.retry_after_s,
+        )
+        self.arrived = dict(arrived)
+
 
 class Backend(Protocol):
     """Turns messages into completions. Implementations are async and safe for concurrent use in one event loop."""
@@ -68,11 +90,15 @@ class Backend(Protocol):
     """``backend:model``, as the user may write it."""
     identity: str
     """What the cache and records key on: the name and all else that decides which model answers."""
-    capabilities: Capabilities
     max_parallel: int
     """How many requests it answers well at the same time."""
     default_seed: int | None
     """The seed sent where the caller gives none; None where seeds are not everywhere understood."""
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """What it can do, as far as known: an endpoint that turns out to refuse n loses ``n``."""
+        ...
 
     async def complete(self, request: ChatRequest, on_delta: OnDelta | None = None) -> list[Completion]:
         """Returns exactly ``request.params.n`` completions.

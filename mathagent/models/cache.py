@@ -13,9 +13,11 @@ import threading
 from collections.abc import Sequence
 from pathlib import Path
 
+from pydantic import ValidationError
+
 from mathagent.errors import StorageError
 from mathagent.models.base import ChatRequest
-from mathagent.storage import open_database
+from mathagent.storage import open_database, storage_advice
 from mathagent.types import Completion
 
 
@@ -29,50 +31,68 @@ class CompletionCache:
         self.path = path
         self._lock = threading.Lock()
         self._connection = open_database(path)
-        self._execute(
+        self._write(
             "CREATE TABLE IF NOT EXISTS completions (key TEXT PRIMARY KEY, completion TEXT NOT NULL,"
             " created TEXT DEFAULT CURRENT_TIMESTAMP) WITHOUT ROWID"
         )
 
     def lookup(self, backend: str, request: ChatRequest) -> list[Completion | None]:
         """The cached completion of each of the request's samples, None where there is none."""
-        found: list[Completion | None] = []
-        for key in sample_keys(backend, request):
-            row = self._execute("SELECT completion FROM completions WHERE key = ?", (key,)).fetchone()
-            found.append(
-                None if row is None else Completion.model_validate_json(row[0]).model_copy(update={"cached": True})
-            )
-        return found
+        return [self._read(key) for key in sample_keys(backend, request)]
 
-    def store(self, backend: str, request: ChatRequest, completions: Sequence[Completion]) -> None:
-        """Keeps the samples of ``request``; a sample that is there already stays as it is."""
-        rows = [
-            (key, completion.model_dump_json())
-            for key, completion in zip(sample_keys(backend, request), completions, strict=True)
-        ]
+    def store(self, backend: str, request: ChatRequest, completions: Sequence[Completion]) -> list[Completion]:
+        """Keeps the samples of ``request``; returns what the cache holds for them now.
+
+        A sample that is there already, from another solve at the same time, stays and is returned instead of the
+        new one: every later run sees that one.
+        """
+        kept = list(completions)
+        rows = zip(sample_keys(backend, request), completions, strict=True)
+        statement = "INSERT OR IGNORE INTO completions (key, completion) VALUES (?, ?)"
+        late = []
         try:
             with self._lock, self._connection:
-                self._connection.executemany(
-                    "INSERT OR IGNORE INTO completions (key, completion) VALUES (?, ?)", rows
-                )
+                for index, (key, completion) in enumerate(rows):
+                    if self._connection.execute(statement, (key, completion.model_dump_json())).rowcount == 0:
+                        late.append((index, key))
         except sqlite3.Error as error:
             raise self._failure(error) from error
+        for index, key in late:
+            kept[index] = self._read(key) or kept[index]
+        return kept
 
     def close(self) -> None:
         """Closes the file; safe to call twice."""
-        self._connection.close()
+        with self._lock:
+            self._connection.close()
 
-    def _execute(self, statement: str, values: tuple[str, ...] = ()) -> sqlite3.Cursor:
+    def _read(self, key: str) -> Completion | None:
         try:
             with self._lock:
-                return self._connection.execute(statement, values)
+                row = self._connection.execute(
+                    "SELECT completion FROM completions WHERE key = ?", (key,)
+                ).fetchone()
+        except sqlite3.Error as error:
+            raise self._failure(error) from error
+        if row is None:
+            return None
+        try:
+            completion = Completion.model_validate_json(row[0])
+        except ValidationError:  # written by another version of mathagent: as good as missing, and replaced
+            self._write("DELETE FROM completions WHERE key = ?", (key,))
+            return None
+        return completion.model_copy(update={"cached": True})
+
+    def _write(self, statement: str, values: tuple[str, ...] = ()) -> None:
+        try:
+            with self._lock, self._connection:
+                self._connection.execute(statement, values)
         except sqlite3.Error as error:
             raise self._failure(error) from error
 
     def _failure(self, error: sqlite3.Error) -> StorageError:
-        return StorageError(
-            f"the completion cache {self.path} failed: {error}; use --no-cache or set MATHAGENT_HOME"
-        )
+        advice = f"{storage_advice(error, self.path)}, or use --no-cache"
+        return StorageError(f"the completion cache {self.path} failed: {error}; {advice}")
 
 
 def sample_keys(backend: str, request: ChatRequest) -> list[str]:

@@ -34,7 +34,7 @@ def connect_backend(model: str | None, options: ConnectOptions) -> Backend:
 
     Raises UnknownName or UsageError.
     """
-    has_endpoint = bool(options.base_url or (model and settings().openai_base_url))
+    has_endpoint = bool(options.base_url or settings().openai_base_url)
     backend, name = split_model(model or settings().model, has_endpoint=has_endpoint)
     connect: Connect = BACKENDS.load(backend)
     return connect(name, options)

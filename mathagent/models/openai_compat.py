@@ -9,58 +9,89 @@ import asyncio
 import json
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urlsplit
 
 from mathagent.config import settings
 from mathagent.errors import BackendError, UsageError
-from mathagent.models.base import Capabilities, ChatRequest, ConnectOptions, OnDelta, require_capabilities
-from mathagent.models.openai_wire import completions_from_reply, request_arguments, status_error
+from mathagent.models.base import (
+    Capabilities,
+    ChatRequest,
+    ConnectOptions,
+    OnDelta,
+    PartialReply,
+    require_capabilities,
+)
+from mathagent.models.endpoint_url import check_url, is_loopback, is_openai, without_password
+from mathagent.models.openai_errors import connection_error, not_json, status_error
+from mathagent.models.openai_reply import StreamedReply, completions_from_reply, error_message
+from mathagent.models.openai_wire import request_arguments
 from mathagent.types import Completion
 
 OPENAI_URL = "https://api.openai.com/v1"
 READ_TIMEOUT_S = 1800.0  # a small CPU may need minutes for one reply; budgets bound the rest
 CONNECT_TIMEOUT_S = 10.0
 
-# Samplers that local servers switch on by default, spelled out as "off". OpenAI itself knows neither.
-NEUTRAL_SAMPLERS: Mapping[str, Any] = {"top_k": -1, "min_p": 0.0}
+# Samplers that local servers switch on by default or take from the model's files (vLLM reads a repetition penalty
+# of 1.05 from Qwen2.5's), spelled out as "off". OpenAI itself does not know the first three.
+NEUTRAL_SAMPLERS: Mapping[str, Any] = {
+    "top_k": -1,
+    "min_p": 0.0,
+    "repetition_penalty": 1.0,
+    "presence_penalty": 0.0,
+    "frequency_penalty": 0.0,
+}
 
 CHAT_CAPABILITIES = Capabilities(
     n=True, logprobs=True, seed=True, json_schema=True, tool_calls=True, streaming=True
 )
 
+_NAMES_A_FIELD = re.compile(
+    r"top_k|min_p|repetition_penalty|presence_penalty|frequency_penalty|stream_options|include_usage"
+    r"|extra|unknown|unrecogni|unexpected|additional",
+    re.IGNORECASE,
+)
+_NAMES_N = re.compile(r"\bn\b|choices?\b", re.IGNORECASE)
+
 
 def connect(name: str, options: ConnectOptions) -> OpenAICompatible:
-    """Opens ``openai:NAME``. Raises UsageError where the model's name or OpenAI's own key is missing."""
+    """Opens ``openai:NAME``. Raises UsageError where the model's name, the URL or the key cannot be right."""
     if not name:
         raise UsageError("openai: needs a model name, for example --model openai:gpt-4o-mini")
-    base_url = options.base_url or settings().openai_base_url or OPENAI_URL
-    if urlsplit(base_url).scheme not in ("http", "https"):
-        raise UsageError(f"'{base_url}' is not an http(s) URL; give for example http://127.0.0.1:8000/v1")
-    key = options.api_key or settings().openai_api_key
-    if key is None and is_openai(base_url):
+    base_url = (options.base_url or settings().openai_base_url or OPENAI_URL).strip()
+    check_url(base_url)
+    secret = options.api_key or settings().openai_api_key
+    key = "" if secret is None else secret.get_secret_value().strip()
+    if not key and is_openai(base_url):
         raise UsageError("no OPENAI_API_KEY is set; set it, or give --base-url for another endpoint")
+    if not (key.isascii() and key.isprintable()):
+        raise UsageError("OPENAI_API_KEY holds characters that no key has; copy it again")
     return OpenAICompatible(
         f"openai:{name}",
         model=name,
         base_url=base_url,
-        api_key=key.get_secret_value() if key else "none",
+        api_key=key or "none",
         extra_body={} if is_openai(base_url) else NEUTRAL_SAMPLERS,
     )
 
 
-def is_openai(base_url: str) -> bool:
-    """Whether the URL is OpenAI's own service (or Azure's), which refuses unknown fields."""
-    host = urlsplit(base_url).hostname or ""
-    return host.endswith((".openai.com", ".openai.azure.com"))
+@dataclass(frozen=True)
+class _Connection:
+    """An open client, which works in one event loop only. ``singles`` bounds the requests sent one by one."""
+
+    client: Any
+    loop: asyncio.AbstractEventLoop
+    singles: asyncio.Semaphore
 
 
 class OpenAICompatible:
     """A Backend over ``/chat/completions``.
 
-    Where the server ignores or refuses ``n``, the missing samples are requested one by one. Where it refuses
-    ``extra_body`` (explicit neutral samplers), they are left out from then on: such a server has none.
-    It never retries by itself; the wrapper Retrying does.
+    Where the server ignores or refuses ``n``, the missing samples are requested one by one, and ``capabilities.n``
+    is off from then on. Where it refuses ``extra_body`` (explicit neutral samplers) or usage in a stream, they
+    are left out from then on: such a server has none. It never retries by itself; the wrapper Retrying does.
+
+    One object serves one event loop at a time: after that loop has been closed, the next may use it.
     """
 
     def __init__(
@@ -76,8 +107,9 @@ class OpenAICompatible:
         identity: str | None = None,
         default_seed: int | None = None,
     ) -> None:
+        self._shown_url = without_password(base_url)
         self.name = name
-        self.identity = identity or f"{name}@{base_url.rstrip('/')}"
+        self.identity = identity or f"{name}@{self._shown_url}"
         self.default_seed = default_seed
         self.capabilities = capabilities
         self.max_parallel = max_parallel
@@ -85,142 +117,175 @@ class OpenAICompatible:
         self._base_url = base_url
         self._api_key = api_key
         self._extra_body = dict(extra_body)
-        self._takes_n = capabilities.n
+        self._takes_extra = True
+        self._reached = False
         self._tokens_field = "max_completion_tokens" if is_openai(base_url) else "max_tokens"
-        self._client: Any = None
+        self._connection: _Connection | None = None
 
     async def complete(self, request: ChatRequest, on_delta: OnDelta | None = None) -> list[Completion]:
-        """See Backend.complete. Raises BackendError, UsageError."""
+        """See Backend.complete. Raises BackendError (PartialReply where some samples arrived), UsageError."""
         require_capabilities(self, request)
         wanted = request.params.n
-        if wanted == 1:
-            return (await self._request(request, on_delta))[:1]
-        done: list[Completion] = []
-        if self._takes_n:
-            try:
-                done = (await self._request(request, on_delta))[:wanted]
-            except BackendError as error:
-                # Servers refuse n with many statuses and wordings: the single request tells whether n was it.
-                if error.status not in (400, 422, 500, 501):
-                    raise
+        if wanted > 1 and not self.capabilities.n:
+            return await self._one_by_one(request, {}, on_delta)
+        try:
+            done = await self._request(request, on_delta)
+        except BackendError as error:
+            if wanted == 1 or not _may_refuse_n(error):
+                raise
+            # Servers refuse n in many words: one single request tells whether it was n.
+            done = [await self._single(request, 0, on_delta)]
         if len(done) < wanted:
-            done += await self._one_by_one(request, len(done), on_delta)
-            self._takes_n = False
+            self.capabilities = self.capabilities.model_copy(update={"n": False})
+            return await self._one_by_one(request, dict(enumerate(done)), on_delta)
         return done
 
-    async def _one_by_one(self, request: ChatRequest, start: int, on_delta: OnDelta | None) -> list[Completion]:
-        async def one(index: int) -> Completion:
-            single = request.model_copy(
-                update={
-                    "params": request.params.model_copy(update={"n": 1}),
-                    "first_sample": request.first_sample + index,
-                }
-            )
-            listener = None if on_delta is None else lambda _, text: on_delta(index, text)
-            return (await self._request(single, listener))[0]
+    async def _one_by_one(
+        self, request: ChatRequest, arrived: dict[int, Completion], on_delta: OnDelta | None
+    ) -> list[Completion]:
+        missing = [index for index in range(request.params.n) if index not in arrived]
+        singles = (await self._open()).singles
 
-        tasks = [asyncio.ensure_future(one(index)) for index in range(start, request.params.n)]
-        try:
-            return list(await asyncio.gather(*tasks))
-        finally:
-            for task in tasks:
-                task.cancel()
+        async def one(index: int) -> None:
+            async with singles:
+                arrived[index] = await self._single(request, index, on_delta)
+
+        results = await asyncio.gather(*(one(index) for index in missing), return_exceptions=True)
+        failures = [result for result in results if isinstance(result, BaseException)]
+        if not failures:
+            return [arrived[index] for index in range(request.params.n)]
+        if arrived and isinstance(failures[0], BackendError):
+            raise PartialReply(failures[0], arrived) from failures[0]
+        raise failures[0]
+
+    async def _single(self, request: ChatRequest, index: int, on_delta: OnDelta | None) -> Completion:
+        listener = None if on_delta is None else lambda _, text: on_delta(index, text)
+        return (await self._request(request.samples(index, 1), listener))[0]
 
     async def _request(self, request: ChatRequest, on_delta: OnDelta | None) -> list[Completion]:
         try:
-            return await self._send(request, on_delta)
+            return await self._send(request, on_delta, extra=self._takes_extra)
         except BackendError as error:
-            refused = error.status in (400, 422) and re.search(r"top_k|min_p|extra|unknown|unrecogni", str(error))
-            if not (refused and self._extra_body):
+            if error.status not in (400, 422) or not _NAMES_A_FIELD.search(str(error)):
                 raise
-        self._extra_body = {}
-        return await self._send(request, on_delta)
+        done = await self._send(request, on_delta, extra=False)
+        self._takes_extra = False  # only now is it known that the extra fields were what was refused
+        return done
 
-    async def _send(self, request: ChatRequest, on_delta: OnDelta | None) -> list[Completion]:
+    async def _send(self, request: ChatRequest, on_delta: OnDelta | None, *, extra: bool) -> list[Completion]:
         import openai
 
-        arguments = request_arguments(request, self._model, tokens_field=self._tokens_field)
-        arguments["extra_body"] = self._extra_body
+        body = request_arguments(request, self._model, tokens_field=self._tokens_field)
+        if extra:
+            body |= self._extra_body
+        client = (await self._open()).client
         try:
             if on_delta is None:
-                return self._checked(await self._open().chat.completions.create(**arguments))
-            return await self._stream(arguments, on_delta)
+                done = await self._whole(client, body)
+            else:
+                done = await self._stream(client, body, on_delta, with_usage=extra)
         except openai.APIStatusError as error:
-            raise status_error(
-                error.status_code,
-                str(error.message),
-                backend=self.name,
-                base_url=self._base_url,
-                retry_after=error.response.headers.get("retry-after"),
-            ) from error
-        except openai.APITimeoutError as error:
-            raise BackendError(
-                f"{self.name} at {self._base_url} did not answer in time; is the server busy?", retryable=True
-            ) from error
+            self._reached = True
+            raise self._status_error(error) from error
         except openai.APIConnectionError as error:
-            cause = " ".join(str(error.__cause__ or error).split())[:200]
-            raise BackendError(
-                f"{self.name}: cannot reach {self._base_url} ({cause}); is the server running? check --base-url",
-                retryable=True,
+            raise connection_error(
+                error, backend=self.name, base_url=self._shown_url, reached=self._reached
             ) from error
-        except (json.JSONDecodeError, openai.APIResponseValidationError, UnicodeDecodeError) as error:
-            raise self._nonsense() from error
-        except openai.APIError as error:  # an error event inside a stream has no status
-            message = " ".join(str(error).split())[:300]
-            raise BackendError(f"{self.name}: the reply broke off: {message}", retryable=True) from error
+        except openai.APIError as error:  # an error event inside a stream
+            raise self._stated_error(error.body) from error
+        except json.JSONDecodeError as error:
+            raise not_json(self.name, self._shown_url, error.doc) from error
+        except UnicodeDecodeError as error:
+            raise not_json(self.name, self._shown_url, "") from error
+        except UnicodeEncodeError as error:
+            raise UsageError(
+                "the prompt holds half a character (a lone surrogate); give valid Unicode text"
+            ) from error
+        self._reached = True
+        return done
 
-    async def _stream(self, arguments: dict[str, Any], on_delta: OnDelta) -> list[Completion]:
-        import httpx2
-        from openai.lib.streaming.chat import ChatCompletionStreamState
+    async def _whole(self, client: Any, body: dict[str, Any]) -> list[Completion]:
+        # The plain JSON, whatever it is: the client's own models would let wrong types through.
+        reply = await client.post("/chat/completions", cast_to=object, body=body)
+        if isinstance(reply, str):  # sent as another content type
+            reply = json.loads(reply)
+        if isinstance(reply, dict) and reply.get("error") and not reply.get("choices"):
+            raise self._stated_error(reply["error"])
+        return completions_from_reply(reply, self.name, body["n"])
 
-        state: Any = ChatCompletionStreamState()
-        finished: set[int] = set()
-        try:
-            stream = await self._open().chat.completions.create(
-                **arguments, stream=True, stream_options={"include_usage": True}
+    async def _stream(
+        self, client: Any, body: dict[str, Any], on_delta: OnDelta, *, with_usage: bool
+    ) -> list[Completion]:
+        import openai
+
+        options = {"stream_options": {"include_usage": True}} if with_usage else {}
+        stream = await client.post(
+            "/chat/completions",
+            cast_to=object,
+            body=body | {"stream": True} | options,
+            stream=True,
+            stream_cls=openai.AsyncStream[object],
+        )
+        reply = StreamedReply(self.name)
+        async with stream:
+            async for chunk in stream:
+                for index, text in reply.add(chunk):
+                    on_delta(index, text)
+        if not reply.finished:
+            message = (
+                f"{self.name} at {self._shown_url}: the reply broke off before its end; trying again may help"
             )
-            async with stream:
-                async for chunk in stream:
-                    state.handle_chunk(chunk)
-                    for choice in chunk.choices:
-                        if choice.delta and choice.delta.content:
-                            on_delta(choice.index, choice.delta.content)
-                        if choice.finish_reason:
-                            finished.add(choice.index)
-        except httpx2.HTTPError as error:
-            raise BackendError(
-                f"{self.name}: the reply broke off ({error}); trying again may help", retryable=True
-            ) from error
-        if not finished:
-            raise BackendError(f"{self.name}: the reply broke off before its end", retryable=True)
-        return self._checked(state.current_completion_snapshot)
+            raise BackendError(message, retryable=True)
+        return reply.completions(body["n"])
 
-    def _checked(self, reply: Any) -> list[Completion]:
-        if not hasattr(reply, "choices"):
-            raise self._nonsense()
-        return completions_from_reply(reply, self.name)
-
-    def _nonsense(self) -> BackendError:
-        return BackendError(
-            f"{self.name}: {self._base_url} did not answer with valid JSON; is it an OpenAI-compatible endpoint?",
-            retryable=True,
+    def _status_error(self, error: Any) -> BackendError:
+        message = error_message(error.body)
+        if error.code == "insufficient_quota":
+            message += " (insufficient_quota)"
+        retry_after = error.response.headers.get("retry-after")
+        return status_error(
+            error.status_code, message, backend=self.name, base_url=self._shown_url, retry_after=retry_after
         )
 
-    def _open(self) -> Any:
-        if self._client is None:
-            import openai
+    def _stated_error(self, body: object) -> BackendError:
+        """The error for a failure that the server reports with HTTP status 200."""
+        code = body.get("code") if isinstance(body, Mapping) else None
+        message = error_message(body)
+        if isinstance(code, int) and 400 <= code < 600:
+            return status_error(code, message, backend=self.name, base_url=self._shown_url)
+        return BackendError(f"{self.name} at {self._shown_url} reports: {message}; check the model and the URL")
 
-            self._client = openai.AsyncOpenAI(
-                api_key=self._api_key,
-                base_url=self._base_url,
-                max_retries=0,
-                timeout=openai.Timeout(READ_TIMEOUT_S, connect=CONNECT_TIMEOUT_S),
-                http_client=openai.DefaultAioHttpClient(),
-            )
-        return self._client
+    async def _open(self) -> _Connection:
+        loop = asyncio.get_running_loop()
+        if self._connection is not None and self._connection.loop is not loop:
+            if not self._connection.loop.is_closed():
+                raise UsageError(f"{self.name} is open in another event loop; open one backend for each loop")
+            await self.aclose()
+        if self._connection is None:
+            self._connection = _Connection(self._new_client(), loop, asyncio.Semaphore(self.max_parallel))
+        return self._connection
+
+    def _new_client(self) -> Any:
+        import openai
+
+        return openai.AsyncOpenAI(
+            api_key=self._api_key,
+            base_url=self._base_url,
+            max_retries=0,
+            timeout=openai.Timeout(READ_TIMEOUT_S, connect=CONNECT_TIMEOUT_S),
+            # A proxy from the environment cannot reach our own machine's servers.
+            http_client=openai.DefaultAioHttpClient(trust_env=not is_loopback(self._base_url)),
+        )
 
     async def aclose(self) -> None:
         """Closes the connections; safe to call twice."""
-        client, self._client = self._client, None
-        if client is not None:
-            await client.close()
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            await connection.client.close()
+
+
+def _may_refuse_n(error: BackendError) -> bool:
+    """Whether the server may have refused n: a client error may always mean it, a server error must name it."""
+    if error.status in (400, 422):
+        return True
+    return error.status in (500, 501) and bool(_NAMES_N.search(str(error).partition("(HTTP")[2]))

@@ -6,6 +6,7 @@ import asyncio
 import json
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
+from typing import Literal
 
 from pydantic import Field, TypeAdapter, ValidationError
 
@@ -29,7 +30,7 @@ class Reply(Value):
     role: str | None = None
     contains: tuple[str, ...] = ()
     lacks: tuple[str, ...] = ()
-    finish_reason: str = "stop"
+    finish_reason: Literal["stop", "length", "tool_calls", "content_filter"] = "stop"
     completion_tokens: int | None = None
     delay_s: float = Field(default=0.0, ge=0)
     error: str | None = None
@@ -108,23 +109,18 @@ class ScriptedBackend:
             raise ScriptMismatch(f"call {self._next} came from role '{request.role}', expected '{reply.role}'")
         for text in reply.contains:
             if text not in prompt:
-                raise ScriptMismatch(f"call {self._next} ({request.role}) lacks {text!r} in its prompt:\n{prompt}")
+                raise ScriptMismatch(f"call {self._next} ({request.role}) lacks {text!r} in its prompt {prompt!r}")
         for text in reply.lacks:
             if text in prompt:
-                raise ScriptMismatch(f"call {self._next} ({request.role}) holds {text!r} in its prompt:\n{prompt}")
+                raise ScriptMismatch(f"call {self._next} ({request.role}) holds {text!r} in its prompt {prompt!r}")
         return reply
 
 
 def _completion(request: ChatRequest, reply: Reply, *, first: bool) -> Completion:
     prompt = sum(len(message.content.split()) for message in request.messages) if first else 0
     made = len(reply.text.split()) if reply.completion_tokens is None else reply.completion_tokens
-    return Completion.model_validate(
-        {
-            "text": reply.text,
-            "finish_reason": reply.finish_reason,
-            "usage": Usage(calls=1, prompt_tokens=prompt, completion_tokens=made),
-        }
-    )
+    usage = Usage(calls=1, prompt_tokens=prompt, completion_tokens=made)
+    return Completion(text=reply.text, finish_reason=reply.finish_reason, usage=usage)
 
 
 def connect(name: str, options: ConnectOptions) -> ScriptedBackend:
@@ -140,7 +136,13 @@ def connect(name: str, options: ConnectOptions) -> ScriptedBackend:
         replies = TypeAdapter(list[str | Reply]).validate_python(parsed)
     except OSError as error:
         raise UsageError(f"script: cannot read '{name}': {error.strerror}; give a JSON file of replies") from error
-    except (ValueError, ValidationError) as error:
-        reason = str(error).splitlines()[0]
+    except ValidationError as error:
+        last = error.errors()[-1]
+        place = ".".join(str(part) for part in last["loc"])
+        raise UsageError(
+            f"script: '{name}' is not a JSON list of replies: {place or 'the whole'}: {last['msg']}"
+        ) from error
+    except ValueError as error:
+        reason = " ".join(str(error).split())[:200]
         raise UsageError(f"script: '{name}' is not a JSON list of replies: {reason}") from error
     return ScriptedBackend(replies, name=f"script:{name}")

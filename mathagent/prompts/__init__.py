@@ -53,7 +53,7 @@ def render(name: str, **values: Any) -> tuple[Message, ...]:
     """The turns of prompt ``name`` with its slots filled. Raises UsageError for a missing or unknown slot."""
     if slots(name) != values.keys():
         raise UsageError(f"prompt '{name}' has the slots {sorted(slots(name))}, was given {sorted(values)}")
-    return tuple(Message(role=role, content=template.render(values)) for role, template in _turns(name))  # type: ignore[arg-type]
+    return tuple(Message(role=role, content=template.render(values)) for role, template in _turns(name))
 
 
 def prompt_hash(*names: str) -> str:

@@ -66,8 +66,9 @@ class Ended(Value):
         reported = _EXIT.search(self.control)
         if reported is None:
             return self.root_exit
+        status = int(reported[1])
         try:
-            return os.waitstatus_to_exitcode(int(reported[1]))
+            return os.waitstatus_to_exitcode(status) if status <= 0xFFFF else self.root_exit
         except ValueError:  # no wait status: a program that got hold of the control pipe wrote it
             return self.root_exit
 

@@ -46,14 +46,22 @@ def run_program(source: bytes, value_chars: int, result_fd: int) -> None:
             stream.flush()  # type: ignore[union-attr]
         except Exception:  # noqa: BLE001 - the program may have closed it or put anything in its place
             pass
-    pairs = (f"{quote(name)}: {'null' if text is None else quote(text)}" for name, text in report.items())
-    data = ("{" + ", ".join(pairs) + "}").encode("ascii")
+    data = to_json(report)
     try:
         while data:
             data = data[write(result_fd, data) :]
     except OSError:
         pass  # the program closed the channel; the trusted side sees that no report came
     leave(0)  # without waiting for the program's threads, children and exit functions
+
+
+def to_json(report: dict[str, str | None]) -> bytes:
+    """The report as JSON; lone surrogates, which JSON parsers refuse, become escapes."""
+    pairs = []
+    for name, text in report.items():
+        text = "null" if text is None else quote(text.encode("utf-8", "backslashreplace").decode())
+        pairs.append(f"{quote(name)}: {text}")
+    return ("{" + ", ".join(pairs) + "}").encode("ascii")
 
 
 def execute(source: bytes, value_chars: int) -> dict[str, str | None]:
@@ -85,7 +93,7 @@ def split(source: bytes) -> tuple[Any, Any]:
     """Code of the program without its last expression statement, and code of that expression (None without)."""
     import _ast
 
-    text = source.decode("utf-8")
+    text = source.decode("utf-8-sig")
     tree: Any = compile(text, PROGRAM, "exec", _ast.PyCF_ONLY_AST, dont_inherit=True)
     last = tree.body.pop() if tree.body and isinstance(tree.body[-1], _ast.Expr) else None
     body = compile(tree, PROGRAM, "exec", dont_inherit=True)
@@ -146,6 +154,13 @@ def _container(value: Any, kind: type, depth: int, limit: int) -> Iterator[str]:
 
 def failure(error: BaseException) -> dict[str, str | None]:
     """The report of a program that raised: last line, and traceback with the program's own frames only."""
+    try:
+        return _full_failure(error)
+    except BaseException:  # noqa: BLE001 - no descriptor or memory left to import traceback, or modules destroyed
+        return {"status": "error", "error": f"{type(error).__name__}: {error}"[:MAX_ERROR_CHARS]}
+
+
+def _full_failure(error: BaseException) -> dict[str, str | None]:
     import traceback
 
     shown = traceback.TracebackException(type(error), error, error.__traceback__, limit=0, compact=True)

@@ -118,8 +118,8 @@ async def test_one_failed_sample_is_data() -> None:
 
 async def test_dead_endpoint_raises_before_and_keeps_the_best_after() -> None:
     with pytest.raises(BackendError, match="down"):
-        await solve(ScriptedBackend([Reply(error="the endpoint is down")]))
-    later = ScriptedBackend([*boxed("1", "2", "1", "2"), Reply(error="the endpoint is down")])
+        await solve(ScriptedBackend([Reply(error="the endpoint is down")] * 4))
+    later = ScriptedBackend([*boxed("1", "2", "1", "2"), *[Reply(error="the endpoint is down")] * 4])
     solution = await solve(later)
     assert solution.answer == "1"
     assert solution.stopped == "error"
@@ -127,7 +127,7 @@ async def test_dead_endpoint_raises_before_and_keeps_the_best_after() -> None:
 
 
 async def test_interrupt_keeps_the_best_so_far() -> None:
-    script = [*boxed("1", "2", "1", "2"), Reply(text="never", delay_s=60)]
+    script = [*boxed("1", "2", "1", "2"), *[Reply(text="never", delay_s=60)] * 4]
     interrupt = asyncio.Event()
 
     def on_event(event: Event) -> None:

@@ -1,0 +1,71 @@
+"""What Ctrl-C means: the first asks for the best so far, the second gives up, and at a prompt it is a key."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import threading
+from collections.abc import Callable, Coroutine
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+
+class Interruptible:
+    """Owns SIGINT while it is entered (from a running event loop); outside ``run`` the signal does nothing.
+
+    Where signals cannot be had (another thread than the main one), ``run`` just runs.
+    """
+
+    def __init__(self) -> None:
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._previous: Any = None
+        self._task: asyncio.Task[Any] | None = None
+        self._interrupt = asyncio.Event()
+        self._on_interrupt: Callable[[], None] = lambda: None
+
+    def __enter__(self) -> Interruptible:
+        if threading.current_thread() is threading.main_thread():
+            loop = self._loop = asyncio.get_running_loop()
+            self._previous = signal.getsignal(signal.SIGINT)
+            try:
+                loop.add_signal_handler(signal.SIGINT, self._received)
+            except NotImplementedError:  # Windows: wake the loop by hand
+                signal.signal(signal.SIGINT, lambda *_: loop.call_soon_threadsafe(self._received))
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        if self._loop is None:
+            return
+        try:
+            self._loop.remove_signal_handler(signal.SIGINT)
+        except NotImplementedError:
+            pass
+        finally:
+            signal.signal(signal.SIGINT, self._previous)
+            self._loop = None
+
+    async def run(
+        self, start: Callable[[asyncio.Event], Coroutine[Any, Any, T]], on_interrupt: Callable[[], None]
+    ) -> T | None:
+        """The result of ``start(interrupt)``, or None where a second Ctrl-C cancelled it.
+
+        The first Ctrl-C sets ``interrupt`` and calls ``on_interrupt``. Being cancelled itself cancels the work.
+        """
+        self._interrupt, self._on_interrupt = asyncio.Event(), on_interrupt
+        self._task = asyncio.ensure_future(start(self._interrupt))
+        try:
+            await asyncio.wait({self._task})
+            return None if self._task.cancelled() else self._task.result()
+        finally:
+            self._task.cancel()
+            self._task = None
+
+    def _received(self) -> None:
+        if self._task is None:
+            return
+        if self._interrupt.is_set():
+            self._task.cancel()
+            return
+        self._interrupt.set()
+        self._on_interrupt()

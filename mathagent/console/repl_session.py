@@ -1,0 +1,146 @@
+"""What a session has chosen, and the commands that change it or tell about it."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import Any
+
+from pydantic import Field
+
+from mathagent.budget import Budget
+from mathagent.config import settings
+from mathagent.console.clean_text import one_line
+from mathagent.console.page import Page
+from mathagent.console.repl_commands import (
+    COMMANDS,
+    Command,
+    changed_budget,
+    changed_settings,
+    describe_budget,
+    known_models,
+)
+from mathagent.errors import UsageError
+from mathagent.strategies import DEFAULT_STRATEGY, STRATEGIES
+from mathagent.types import Value
+
+KEYS = {
+    "Enter": "solve; goes on in a new line while a formula ($$, \\[) is open or a backslash ends the line",
+    "Alt-Enter": "a new line",
+    "Ctrl-C": "while solving: stop with the best so far; again: give up. At the prompt: clear it",
+    "Ctrl-D": "leave",
+}
+
+
+class ReplOptions(Value):
+    """How a session starts: what the flags of ``mathagent solve`` said. ``model`` None: the configured one."""
+
+    model: str | None = None
+    base_url: str | None = None
+    strategy: str = DEFAULT_STRATEGY
+    budget: Budget = Budget()
+    config: dict[str, Any] = Field(default_factory=dict)
+    seed: int | None = None
+    cache: bool = True
+
+
+class Session:
+    """The choices in force (``options``). Raises UsageError where the first ones name what does not exist.
+
+    ``solver_is_stale`` is set once another model is chosen; who reopens the solver clears it.
+    """
+
+    def __init__(self, options: ReplOptions, page: Page) -> None:
+        self.options, self._first = options, options
+        self._page = page
+        self.solver_is_stale = False
+        STRATEGIES.path(options.strategy)
+        _backend_of(self.model, options.base_url)
+
+    @property
+    def model(self) -> str:
+        """The model in force, as a person writes it."""
+        return self.options.model or settings().model
+
+    def run(self, command: Command) -> None:
+        """Does what ``command`` says. Raises UsageError, and then nothing has changed."""
+        {
+            "/strategy": self._strategy,
+            "/model": self._model,
+            "/budget": self._budget,
+            "/set": self._set,
+            "/help": self._help,
+        }[command.name](command.words)
+
+    def setting_names(self) -> dict[str, str]:
+        """The settings of the strategy, for completion: none while its module is not yet loaded."""
+        if STRATEGIES.path(self.options.strategy).partition(":")[0] not in sys.modules:
+            return {}
+        fields = STRATEGIES.load(self.options.strategy).config.model_fields
+        return {f"{name}=": field.description or "" for name, field in fields.items()}
+
+    def _strategy(self, words: tuple[str, ...]) -> None:
+        if not words:
+            rows = []
+            for name in STRATEGIES.names():
+                one = STRATEGIES.load(name)
+                rows += [_row(name, one.summary, is_chosen=name == self.options.strategy), ("", one.paper, "")]
+            self._page.table(rows)
+            return
+        (name,) = _only(words, "/strategy NAME")
+        chosen = STRATEGIES.load(name)
+        kept = {key: value for key, value in self.options.config.items() if key in chosen.config.model_fields}
+        chosen.configure(kept)
+        dropped = sorted(set(self.options.config) - set(kept))
+        self.options = self.options.model_copy(update={"strategy": name, "config": kept})
+        self._page.line(f"strategy {name}" + (f"; it has no {', '.join(dropped)}: dropped" if dropped else ""))
+
+    def _model(self, words: tuple[str, ...]) -> None:
+        if not words:
+            models = {self.model: "answers now"} | known_models()
+            self._page.table([_row(name, about, is_chosen=name == self.model) for name, about in models.items()])
+            return
+        (name,) = _only(words, "/model NAME")
+        # An address given at the start serves endpoints; other backends would refuse it.
+        base_url = self._first.base_url if _backend_of(name, self._first.base_url) == "openai" else None
+        self.options = self.options.model_copy(update={"model": name, "base_url": base_url})
+        self.solver_is_stale = True
+        self._page.line(f"model {one_line(name)}")
+
+    def _budget(self, words: tuple[str, ...]) -> None:
+        self.options = self.options.model_copy(update={"budget": changed_budget(self.options.budget, words)})
+        self._page.line(f"budget of each solve: {describe_budget(self.options.budget)}")
+
+    def _set(self, words: tuple[str, ...]) -> None:
+        strategy = STRATEGIES.load(self.options.strategy)
+        config = changed_settings(self.options.config, words)
+        values = strategy.configure(config)
+        self.options = self.options.model_copy(update={"config": config})
+        rows = []
+        for name, value in values.model_dump(mode="json").items():
+            text = "" if value is None else one_line(value if isinstance(value, str) else json.dumps(value), 60)
+            about = strategy.config.model_fields[name].description or ""
+            rows.append(_row(f"{name}={text}", about, is_chosen=name in config))
+        self._page.table(rows)
+
+    def _help(self, words: tuple[str, ...]) -> None:
+        self._page.table([_row(f"{name} {takes}".strip(), about) for name, (takes, about) in COMMANDS.items()])
+        self._page.line()
+        self._page.table([_row(key, about) for key, about in KEYS.items()])
+
+
+def _row(name: str, about: str, *, is_chosen: bool = False) -> tuple[str, str, str]:
+    return ("* " if is_chosen else "  ") + one_line(name), about, "bold" if is_chosen else ""
+
+
+def _only(words: tuple[str, ...], usage: str) -> tuple[str]:
+    if len(words) != 1:
+        raise UsageError(f"one name is wanted: {usage}")
+    return (words[0],)
+
+
+def _backend_of(model: str, base_url: str | None) -> str:
+    """The backend that ``model`` belongs to. Raises UnknownName with the nearest names."""
+    from mathagent.models.connect import split_model
+
+    return split_model(model, has_endpoint=bool(base_url or settings().openai_base_url))[0]

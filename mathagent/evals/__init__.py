@@ -1,0 +1,1 @@
+"""Evaluations: the only part that knows the right answers."""

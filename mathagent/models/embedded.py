@@ -1,0 +1,274 @@
+"""The embedded backend: a model that comes by itself, run by llama.cpp on this machine's own processor."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+
+import httpx
+
+from mathagent.config import settings
+from mathagent.errors import BackendError, UnsupportedOption, UsageError
+from mathagent.models import server_process
+from mathagent.models.base import (
+    Capabilities,
+    ChatRequest,
+    ConnectOptions,
+    OnDelta,
+    PartialReply,
+    require_capabilities,
+)
+from mathagent.models.catalog import ModelEntry, entry
+from mathagent.models.llama_chat import stream_chat
+from mathagent.models.pull import OnProgress, pull
+from mathagent.models.server_process import ServerOptions, ServerProcess
+from mathagent.models.slot_pool import SlotPool, TakenSlots
+from mathagent.types import Completion
+
+SLOT_CONTEXT = 4096
+"""Tokens of one slot, prompt and reply together. With 4 slots the 1.5B model's take 470 MB."""
+CONNECT_TIMEOUT_S = 10.0
+READ_TIMEOUT_S = 1800.0  # a long prompt on a slow processor is silent for minutes; budgets bound the rest
+
+CAPABILITIES = Capabilities(
+    n=True, logprobs=True, seed=True, json_schema=True, grammar=True, continue_assistant=True, streaming=True
+)
+"""Each was tried against the real server. Not tool_calls: the small coder models write the call as text, which
+llama.cpp does not read as one. ``seed`` repeats a request that has the server to itself; beside others the
+sums are rounded in another order, and now and then another token comes out."""
+
+
+@dataclass(frozen=True)
+class Weights:
+    """A model's file: ``path`` is the user's own, else ``entry`` is fetched into ``folder`` when first needed."""
+
+    alias: str
+    identity: str
+    context: int
+    path: Path | None = None
+    entry: ModelEntry | None = None
+    folder: Path | None = None
+
+    def fetch(self, on_progress: OnProgress | None, cancelled: Callable[[], bool]) -> Path:
+        """The complete file. Blocks. Raises ModelFileError."""
+        if self.path is not None:
+            return self.path
+        assert self.entry is not None
+        assert self.folder is not None
+        return pull(self.entry, self.folder, on_progress, cancelled=cancelled)
+
+
+def connect(name: str, options: ConnectOptions) -> EmbeddedBackend:
+    """Opens ``embedded:NAME`` or ``embedded:/path/to/file.gguf``; fetches and starts nothing yet.
+
+    Raises UnknownName, UsageError where the file is no model or the runtime is not installed, UnsupportedOption.
+    """
+    for option in ("base_url", "api_key"):
+        if getattr(options, option) is not None:
+            raise UnsupportedOption(f"embedded:{name}", option, "it runs on this machine; use openai:NAME")
+    weights = own_file(name) if name.endswith(".gguf") or os.sep in name else listed(name)
+    if find_spec("xllamacpp") is None:
+        raise UsageError(
+            "embedded models need the llama.cpp runtime: pip install 'mathagent[embedded]';"
+            " or use an endpoint: --model openai:NAME --base-url URL"
+        )
+    return EmbeddedBackend(weights, on_progress=options.on_progress)
+
+
+def listed(name: str) -> Weights:
+    """A model of the catalog. Raises UnknownName."""
+    model = entry(name)
+    return Weights(
+        alias=name,
+        identity=f"embedded:{name}@{model.sha256[:16]}",
+        context=min(SLOT_CONTEXT, model.context),
+        entry=model,
+        folder=settings().models_dir,
+    )
+
+
+def own_file(name: str) -> Weights:
+    """The user's own GGUF file. Raises UsageError where it is none."""
+    path = Path(name).expanduser().absolute()
+    try:
+        with path.open("rb") as file:
+            magic = file.read(4)
+        facts = path.stat()
+    except OSError as error:
+        raise UsageError(f"cannot read the model file {path}: {error.strerror}") from error
+    if magic != b"GGUF":
+        raise UsageError(f"{path} is not a GGUF model file")
+    identity = f"embedded:{path}@{facts.st_size}-{facts.st_mtime_ns}"
+    return Weights(alias=str(path), identity=identity, context=SLOT_CONTEXT, path=path)
+
+
+@dataclass
+class _LoopState:
+    """What works in one event loop only."""
+
+    loop: asyncio.AbstractEventLoop
+    slots: SlotPool
+    lock: asyncio.Lock
+    client: httpx.AsyncClient | None = None
+    server: ServerProcess | None = None
+
+
+class EmbeddedBackend:
+    """A Backend over a llama.cpp server of our own, in a child process that all backends of this process share.
+
+    The first request fetches the weights where they are missing, and starts the server. A server that has died is
+    started anew by the next request. One object serves one event loop at a time: after that loop has been closed,
+    the next may use it.
+    """
+
+    def __init__(self, weights: Weights, *, on_progress: OnProgress | None = None) -> None:
+        self.name = f"embedded:{weights.alias}"
+        self.identity = weights.identity
+        self.default_seed: int | None = 0
+        self.capabilities = CAPABILITIES
+        self.max_parallel = settings().slots
+        self._weights = weights
+        self._on_progress = on_progress
+        self._options: ServerOptions | None = None
+        self._state: _LoopState | None = None
+
+    async def complete(self, request: ChatRequest, on_delta: OnDelta | None = None) -> list[Completion]:
+        """See Backend.complete. Raises BackendError (PartialReply where some samples arrived), ModelFileError.
+
+        Samples of one request are drawn together in as many slots as are free, the prompt being read once; the
+        rest follow in the slots that become free, which know the prompt already.
+        """
+        require_capabilities(self, request)
+        await self.start()
+        slots, wanted = self._in_this_loop().slots, request.params.n
+        arrived: dict[int, Completion] = {}
+        tasks: list[asyncio.Task[None]] = []
+        begun = 0
+        try:
+            while begun < wanted and not any(task.done() and task.exception() for task in tasks):
+                taken = await slots.take(wanted - begun)
+                tasks.append(asyncio.create_task(self._draw(request, begun, taken, arrived, on_delta)))
+                tasks[-1].add_done_callback(taken.give_back_all)
+                begun += taken.count
+            await asyncio.wait(tasks)
+        finally:
+            for task in tasks:
+                task.cancel()
+        failure = next((error for task in tasks if (error := task.exception())), None)
+        if failure is None:
+            return [arrived[index] for index in range(wanted)]
+        if arrived and isinstance(failure, BackendError):
+            raise PartialReply(failure, arrived) from failure
+        raise failure
+
+    async def _draw(
+        self,
+        request: ChatRequest,
+        start: int,
+        taken: TakenSlots,
+        arrived: dict[int, Completion],
+        on_delta: OnDelta | None,
+    ) -> None:
+        """Draws as many samples as slots are taken, from ``start`` on; gives each slot back as its sample ends."""
+        listener = None if on_delta is None else lambda index, text: on_delta(start + index, text)
+        server, client = await self._connection()
+        try:
+            done = await stream_chat(
+                client,
+                request.samples(start, taken.count),
+                backend=self.name,
+                model=self._weights.alias,
+                on_delta=listener,
+                on_finished=taken.give_back,
+                count_prompt=start == 0,
+            )
+        except httpx.TransportError as error:
+            raise await self._broken(server, error) from error
+        arrived.update({start + index: completion for index, completion in enumerate(done)})
+
+    async def _broken(self, server: ServerProcess, error: httpx.TransportError) -> BackendError:
+        await asyncio.sleep(0.2)  # a dying process closes its sockets a moment before it can be seen to be dead
+        if not server.alive:
+            return server.death()
+        reason = " ".join(str(error).split()) or type(error).__name__
+        return BackendError(f"{self.name}: the reply broke off ({reason}); trying again may help", retryable=True)
+
+    async def start(self) -> None:
+        """Fetches the weights and starts the server where need be; complete() does it too.
+
+        Raises ModelFileError, BackendError. Cancelling it ends the download, which goes on the next time.
+        """
+        async with self._in_this_loop().lock:
+            if self._options is not None:
+                return
+            gone = threading.Event()
+            opening = asyncio.ensure_future(asyncio.to_thread(self._open, gone.is_set))
+            try:
+                self._options = await asyncio.shield(opening)
+            except asyncio.CancelledError:
+                gone.set()
+                opening.add_done_callback(_release_unwanted)
+                raise
+
+    def _open(self, cancelled: Callable[[], bool]) -> ServerOptions:
+        """Fetches, starts and acquires; returns what to release. Blocks."""
+        options = ServerOptions(
+            model=str(self._weights.fetch(self._on_progress, cancelled)),
+            alias=self._weights.alias,
+            context=self._weights.context,
+            slots=self.max_parallel,
+            threads=settings().threads or server_process.usable_threads(),
+        )
+        server_process.acquire(options)
+        return options
+
+    async def _connection(self) -> tuple[ServerProcess, httpx.AsyncClient]:
+        """The living server, started anew where it has died, and a client for it. Raises BackendError."""
+        state = self._in_this_loop()
+        async with state.lock:
+            if self._options is None:
+                raise BackendError(f"{self.name} was closed while it was asked")
+            if state.server is None or state.client is None or not state.server.alive:
+                if state.client is not None:
+                    await state.client.aclose()
+                state.server = await asyncio.to_thread(server_process.running, self._options)
+                state.client = _client(state.server)
+            return state.server, state.client
+
+    def _in_this_loop(self) -> _LoopState:
+        loop = asyncio.get_running_loop()
+        if self._state is None or (self._state.loop is not loop and self._state.loop.is_closed()):
+            self._state = _LoopState(loop, SlotPool(self.max_parallel), asyncio.Lock())
+        if self._state.loop is not loop:
+            raise UsageError(f"{self.name} is open in another event loop; open one backend for each loop")
+        return self._state
+
+    async def aclose(self) -> None:
+        """Closes the connections and gives the server back, which ends with its last user; safe to call twice."""
+        state, self._state = self._state, None
+        options, self._options = self._options, None
+        if state is not None and state.client is not None and state.loop is asyncio.get_running_loop():
+            await state.client.aclose()
+        if options is not None:
+            await asyncio.to_thread(server_process.release, options)
+
+
+def _release_unwanted(opening: asyncio.Future[ServerOptions]) -> None:
+    """Gives back a server that came up after its caller had been cancelled."""
+    if not opening.cancelled() and opening.exception() is None:
+        server_process.release(opening.result())
+
+
+def _client(server: ServerProcess) -> httpx.AsyncClient:
+    return httpx.AsyncClient(
+        base_url=server.url,
+        headers={"Authorization": f"Bearer {server.api_key}"},
+        timeout=httpx.Timeout(READ_TIMEOUT_S, connect=CONNECT_TIMEOUT_S),
+        limits=httpx.Limits(max_connections=None),
+        trust_env=False,  # a proxy cannot reach our own loopback
+    )

@@ -1,0 +1,42 @@
+"""What the URL of an endpoint tells: whether it can be one, whose it is, where it is. Pure."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from urllib.parse import urlsplit
+
+from mathagent.errors import UsageError
+
+
+def check_url(base_url: str) -> None:
+    """Raises UsageError where ``base_url`` is not an http(s) URL."""
+    advice = "give for example http://127.0.0.1:8000/v1"
+    try:
+        parts = urlsplit(base_url)
+        usable = parts.scheme in ("http", "https") and parts.hostname and (parts.port or 1) > 0
+    except ValueError as error:
+        raise UsageError(f"'{base_url[:200]}' is not a URL ({error}); {advice}") from error
+    if not usable or re.search(r"\s", base_url):
+        raise UsageError(f"'{' '.join(base_url.split())[:200]}' is not an http(s) URL; {advice}")
+
+
+def is_openai(base_url: str) -> bool:
+    """Whether the URL is OpenAI's own service (or Azure's), which refuses unknown fields."""
+    host = urlsplit(base_url).hostname or ""
+    return host.endswith((".openai.com", ".openai.azure.com"))
+
+
+def is_loopback(base_url: str) -> bool:
+    """Whether the URL's host is this machine."""
+    host = urlsplit(base_url).hostname or ""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def without_password(base_url: str) -> str:
+    """The URL as messages and records may show it."""
+    parts = urlsplit(base_url)
+    return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl().rstrip("/")

@@ -1,0 +1,257 @@
+"""Replies in the OpenAI wire format as our completions: whole ones, and ones that arrive piece by piece. Pure.
+
+Works on the plain JSON: servers send more, less and other things than the format says, and a wrong type must
+become a one-line BackendError.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from mathagent.errors import BackendError
+from mathagent.types import Completion, TokenLogprob, ToolCall, Usage
+
+
+class _Wire(BaseModel):
+    """Base of what we read: fields that we do not know are skipped."""
+
+    model_config = ConfigDict(extra="ignore", coerce_numbers_to_str=True)
+
+
+class _TopLogprob(_Wire):
+    token: str
+    logprob: float
+
+
+class _TokenLogprob(_TopLogprob):
+    top_logprobs: list[_TopLogprob] | None = None
+
+
+class _Logprobs(_Wire):
+    content: list[_TokenLogprob] | None = None
+
+
+class _Function(_Wire):
+    name: str | None = None
+    arguments: str | dict[str, Any] | None = None
+
+
+class _ToolCall(_Wire):
+    index: int | None = None
+    id: str | None = None
+    function: _Function | None = None
+
+
+class _Part(_Wire):
+    text: str = ""
+
+
+class _Turn(_Wire):
+    content: str | list[_Part] | None = None
+    reasoning_content: str | None = None
+    tool_calls: list[_ToolCall] | None = None
+
+    @property
+    def text(self) -> str:
+        parts = self.content or ""
+        return parts if isinstance(parts, str) else "".join(part.text for part in parts)
+
+
+class _Choice(_Wire):
+    index: int | None = None
+    message: _Turn | None = None
+    delta: _Turn | None = None
+    finish_reason: str | None = None
+    logprobs: _Logprobs | None = None
+
+
+class _Tokens(_Wire):
+    prompt_tokens: int | None = None
+    completion_tokens: int | None = None
+
+
+class _Reply(_Wire):
+    choices: list[_Choice] = Field(default_factory=list)
+    usage: _Tokens | None = None
+
+
+class _Sample:
+    """One sample while its pieces arrive."""
+
+    def __init__(self) -> None:
+        self.texts: list[str] = []
+        self.reasoning_length = 0
+        self.finish_reason: str | None = None
+        self.tool_calls: dict[int, dict[str, str]] = {}
+        self.logprobs: list[_TokenLogprob] = []
+
+    def add(self, choice: _Choice) -> str:
+        """Takes in one piece; returns its new text."""
+        turn = choice.message or choice.delta or _Turn()
+        self.finish_reason = choice.finish_reason or self.finish_reason
+        self.reasoning_length += len(turn.reasoning_content or "")
+        if choice.logprobs is not None:
+            self.logprobs += choice.logprobs.content or ()
+        for position, call in enumerate(turn.tool_calls or ()):
+            self._add_call(position if call.index is None else call.index, call)
+        if turn.text:
+            self.texts.append(turn.text)
+        return turn.text
+
+    def _add_call(self, index: int, call: _ToolCall) -> None:
+        import json
+
+        kept = self.tool_calls.setdefault(index, {"id": "", "name": "", "arguments": ""})
+        kept["id"] = kept["id"] or call.id or ""
+        if call.function is not None:
+            arguments = call.function.arguments
+            kept["name"] = kept["name"] or call.function.name or ""
+            kept["arguments"] += json.dumps(arguments) if isinstance(arguments, dict) else arguments or ""
+
+    def completion(self, text: str, usage: Usage) -> Completion:
+        calls = [self.tool_calls[index] for index in sorted(self.tool_calls)]
+        return Completion(
+            text=text,
+            finish_reason=_finish_reason(self.finish_reason, bool(calls)),
+            tool_calls=tuple(
+                ToolCall(**{name: sound_text(value) for name, value in call.items()}) for call in calls
+            ),
+            usage=usage,
+            logprobs=tuple(
+                TokenLogprob(
+                    token=sound_text(entry.token),
+                    logprob=entry.logprob,
+                    top=tuple((sound_text(other.token), other.logprob) for other in entry.top_logprobs or ()),
+                )
+                for entry in self.logprobs
+            ),
+        )
+
+
+class StreamedReply:
+    """Puts the chunks of a streamed reply together. Errors are those of ``completions_from_reply``."""
+
+    def __init__(self, backend: str) -> None:
+        self._backend = backend
+        self._samples: dict[int, _Sample] = {}
+        self._totals: list[_Tokens] = []  # counts that come by themselves: one, or (llama.cpp) one for each sample
+        self._running: _Tokens | None = None  # the last of the counts that come with text
+
+    def add(self, chunk: object) -> list[tuple[int, str]]:
+        """Takes in one chunk; returns the new text as (sample index, text)."""
+        reply = _parse(chunk, self._backend)
+        if reply.usage is not None and reply.choices:
+            self._running = reply.usage
+        elif reply.usage is not None:
+            self._totals.append(reply.usage)
+        new = []
+        for position, choice in enumerate(reply.choices):
+            index = position if choice.index is None else choice.index
+            text = self._samples.setdefault(index, _Sample()).add(choice)
+            if text:
+                new.append((index, sound_text(text)))
+        return new
+
+    @property
+    def finished(self) -> bool:
+        """Whether each sample that began has told why it ended."""
+        return bool(self._samples) and all(sample.finish_reason for sample in self._samples.values())
+
+    def completions(self, wanted: int) -> list[Completion]:
+        """The samples in order, at most ``wanted``."""
+        samples = [self._samples[index] for index in sorted(self._samples)][:wanted]
+        counts = self._totals or [self._running or _Tokens()]
+        generated = [count.completion_tokens for count in counts if count.completion_tokens is not None]
+        texts = [sound_text("".join(sample.texts)) for sample in samples]
+        lengths = [len(text) + sample.reasoning_length for text, sample in zip(texts, samples, strict=True)]
+        shares = completion_tokens(sum(generated) if generated else None, lengths)
+        prompt = max(0, *(count.prompt_tokens or 0 for count in counts))
+        usages = [
+            Usage(calls=1, prompt_tokens=prompt if index == 0 else 0, completion_tokens=share)
+            for index, share in enumerate(shares)
+        ]
+        return [sample.completion(text, used) for sample, text, used in zip(samples, texts, usages, strict=True)]
+
+
+def completions_from_reply(reply: object, backend: str, wanted: int = 1024) -> list[Completion]:
+    """The samples of one whole reply, in the order of their index, at most ``wanted``.
+
+    Raises BackendError where ``reply`` (parsed JSON) is not a chat completion, or says that it failed.
+    """
+    parsed = _parse(reply, backend)
+    if not parsed.choices or any(choice.message is None for choice in parsed.choices):
+        raise not_a_completion(backend)
+    whole = StreamedReply(backend)
+    whole.add(reply)
+    return whole.completions(wanted)
+
+
+def not_a_completion(backend: str) -> BackendError:
+    """The error for valid JSON that is something else; asking again cannot help."""
+    return BackendError(f"{backend}: the server's reply is no chat completion; does the URL end in /v1?")
+
+
+def _parse(reply: object, backend: str) -> _Reply:
+    try:
+        parsed = _Reply.model_validate(reply)
+    except ValidationError as error:
+        raise not_a_completion(backend) from error
+    if any(choice.finish_reason in ("error", "abort") for choice in parsed.choices):
+        raise BackendError(f"{backend}: the server broke the reply off; trying again may help", retryable=True)
+    return parsed
+
+
+def completion_tokens(total: int | None, lengths: list[int]) -> list[int]:
+    """Splits the reply's token count over its samples by length; estimates 4 characters a token without one.
+
+    The wire has one count for all samples of a request. The shares always add up to ``total``.
+    """
+    if total is None or total < 0:
+        return [-(-length // 4) for length in lengths]
+    weights = [length + 1 for length in lengths]
+    shares = [total * weight // sum(weights) for weight in weights]
+    if shares:
+        shares[0] += total - sum(shares)
+    return shares
+
+
+def _finish_reason(
+    reason: str | None, has_calls: bool
+) -> Literal["stop", "length", "tool_calls", "content_filter"]:
+    match reason:
+        case "length" | "content_filter" | "tool_calls":
+            return reason
+        case "max_tokens" | "max_length":
+            return "length"
+        case _:  # older names and none at all; what the reply holds decides
+            return "tool_calls" if has_calls else "stop"
+
+
+def sound_text(text: str) -> str:
+    """``text`` without lone surrogates (JSON can spell them, UTF-8 cannot hold them); pairs are joined."""
+    if text.isascii():
+        return text
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+
+def error_message(body: object) -> str:
+    """What an error body says, as one short line: ``{"error": …}``, ``{"message": …}``, a text or an HTML page."""
+    found = body
+    for key in ("error", "message", "detail"):
+        if isinstance(found, Mapping) and found.get(key):
+            found = found[key]
+    text = found if isinstance(found, str) else "" if found is None else str(found)
+    if text.lstrip()[:1] == "<":
+        text = _page_title(text)
+    line = " ".join(sound_text(text).split())
+    return line if len(line) <= 300 else line[:299] + "…"
+
+
+def _page_title(page: str) -> str:
+    import re
+
+    title = re.search(r"<title[^>]*>([^<]*)</title>", page[:10_000], re.IGNORECASE)
+    return f"a web page, '{title.group(1).strip()}'" if title else "a web page"

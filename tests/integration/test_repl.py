@@ -1,0 +1,221 @@
+"""The interactive session as a person has it: on a real pseudo-terminal, key by key."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import re
+import select
+import signal
+import sys
+import time
+from pathlib import Path
+from types import TracebackType
+
+import pytest
+
+APP = Path(__file__).with_name("repl_app.py")
+REAL = """
+import sys
+from mathagent.console.repl import ReplOptions, run_repl
+sys.exit(run_repl(ReplOptions(model=sys.argv[1], strategy="pal")))
+"""
+PROMPT = "\n>"  # its space is drawn by moving the cursor
+ENTER, CTRL_C, CTRL_D, ALT_ENTER, TAB, UP = "\r", "\x03", "\x04", "\x1b\r", "\t", "\x1b[A"
+PATIENCE_S = 60.0  # a loaded machine may take long; a healthy one needs a second
+_SEQUENCE = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]|\x1b\][^\x07]*\x07|\x1b[=>78]")
+
+
+class Terminal:
+    """A child process on a pseudo-terminal of 100 × 40."""
+
+    def __init__(self, home: Path, *arguments: str) -> None:
+        environment = os.environ | {
+            "MATHAGENT_HOME": str(home),
+            "TERM": "xterm-256color",
+            "PROMPT_TOOLKIT_NO_CPR": "1",
+            "LINES": "40",
+            "COLUMNS": "100",
+            "PYTHONUTF8": "1",
+        }
+        environment.pop("NO_COLOR", None)
+        self.pid, self._fd = pty.fork()
+        if self.pid == 0:
+            os.execve(sys.executable, [sys.executable, *arguments], environment)
+        self._raw, self.seen = b"", ""
+        self._read_until = 0
+        self.status: int | None = None
+
+    def __enter__(self) -> Terminal:
+        self.expect(PROMPT)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self.status is None:
+            os.kill(self.pid, signal.SIGKILL)
+            os.waitpid(self.pid, 0)
+        os.close(self._fd)
+
+    def press(self, *keys: str) -> None:
+        for key in keys:
+            os.write(self._fd, key.encode())
+            time.sleep(0.05)  # Escape followed at once by a key would be another key
+
+    def expect(self, text: str) -> str:
+        """Waits for ``text`` behind all that was waited for before; returns what came up to its end."""
+        deadline = time.monotonic() + PATIENCE_S
+        while (found := self.seen.find(text, self._read_until)) < 0:
+            if not self._read(deadline):
+                raise AssertionError(f"{text!r} did not appear in:\n{self.seen[self._read_until :]}")
+        start, self._read_until = self._read_until, found + len(text)
+        return self.seen[start : self._read_until]
+
+    def leave(self) -> int:
+        """Waits for the end of the child; returns its exit code."""
+        deadline = time.monotonic() + PATIENCE_S
+        while self._read(deadline):
+            pass
+        _, status = os.waitpid(self.pid, 0)
+        self.status = os.waitstatus_to_exitcode(status)
+        return self.status
+
+    def _read(self, deadline: float) -> bool:
+        """Reads what is there; False at the child's end or the deadline."""
+        ready, _, _ = select.select([self._fd], [], [], max(0.0, deadline - time.monotonic()))
+        if not ready:
+            return False
+        try:
+            data = os.read(self._fd, 65_536)
+        except OSError:  # Linux says so when the child has closed the terminal
+            return False
+        self._raw += data
+        self.seen = _SEQUENCE.sub("", self._raw.decode("utf-8", "replace")).replace("\r", "")
+        return bool(data)
+
+
+@pytest.fixture
+def terminal(tmp_path: Path) -> Terminal:
+    return Terminal(tmp_path, str(APP))
+
+
+def test_a_problem_is_solved_and_ctrl_d_leaves(terminal: Terminal) -> None:
+    with terminal:
+        assert "script:played · pal" in terminal.seen
+        terminal.press("How many eggs?", ENTER)
+        terminal.expect("asked 'How many eggs?'")
+        assert "14" in terminal.expect("evidence")
+        terminal.expect(PROMPT)
+        terminal.press(CTRL_D)
+        assert terminal.leave() == 0
+        assert "closed script:played" in terminal.seen
+
+
+def test_the_first_ctrl_c_keeps_the_best_so_far(terminal: Terminal) -> None:
+    with terminal:
+        terminal.press("slow", ENTER)
+        terminal.expect("thinking about it")
+        terminal.press(CTRL_C)
+        terminal.expect("stopping with the best so far")
+        terminal.expect("this is the best so far")
+        terminal.expect(PROMPT)
+        terminal.press("/quit", ENTER)
+        assert terminal.leave() == 0
+
+
+def test_the_second_ctrl_c_gives_up_and_the_session_goes_on(terminal: Terminal) -> None:
+    with terminal:
+        terminal.press("stuck", ENTER)
+        terminal.expect("waiting for the model")
+        terminal.press(CTRL_C)
+        terminal.expect("again gives up")
+        terminal.press(CTRL_C)
+        terminal.expect("given up")
+        terminal.expect(PROMPT)
+        terminal.press("next", ENTER)
+        terminal.expect("asked 'next'")
+
+
+def test_ctrl_c_at_the_prompt_clears_the_line(terminal: Terminal) -> None:
+    with terminal:
+        terminal.press("not this", CTRL_C)
+        terminal.expect(PROMPT)
+        terminal.press("but that", ENTER)
+        terminal.expect("asked 'but that'")
+
+
+@pytest.mark.parametrize(
+    ("keys", "asked"),
+    [
+        (("one", ALT_ENTER, "two", ENTER), "one\\ntwo"),
+        (("one\\", ENTER, "two", ENTER), "one\\ntwo"),
+        (("$$x", ENTER, "=1$$", ENTER), "$$x\\n=1$$"),
+        (("\\[x", ENTER, ENTER), "\\\\[x\\n"),
+        (("\x1b[200~pasted\rlines\x1b[201~", ENTER), "pasted\\nlines"),
+    ],
+    ids=["alt-enter", "backslash", "dollars", "empty line ends it", "paste"],
+)
+def test_several_lines_are_one_problem(terminal: Terminal, keys: tuple[str, ...], asked: str) -> None:
+    with terminal:
+        terminal.press(*keys)
+        terminal.expect(f"asked '{asked}'")
+
+
+def test_errors_are_one_line_and_the_session_goes_on(terminal: Terminal) -> None:
+    with terminal:
+        terminal.press("error", ENTER)
+        terminal.expect("error: the endpoint [red]refused[/red] the key; give another one\n")
+        terminal.press("/stratgy", ENTER)
+        terminal.expect("did you mean /strategy")
+        terminal.press("/strategy pall", ENTER)
+        terminal.expect("did you mean pal")
+        terminal.press("still here", ENTER)
+        terminal.expect("asked 'still here'")
+        assert "Traceback" not in terminal.seen
+
+
+def test_another_model_reopens_the_solver_at_the_next_problem(terminal: Terminal) -> None:
+    with terminal:
+        terminal.press("first", ENTER)
+        terminal.expect(PROMPT)
+        terminal.press("/model script:other", ENTER)
+        assert "closed" not in terminal.expect("model script:other")
+        terminal.press("second", ENTER)
+        terminal.expect("closed script:played")
+        terminal.expect("pal on script:other")
+
+
+def test_completion_and_history(tmp_path: Path) -> None:
+    with Terminal(tmp_path, str(APP)) as first:
+        first.press("remember me", ENTER)
+        first.expect("asked 'remember me'")
+        first.expect(PROMPT)
+        first.press("/stra", TAB, "self", TAB, ENTER)
+        first.expect("strategy self-consistency\n")
+    with Terminal(tmp_path, str(APP)) as second:
+        second.press(UP, UP, ENTER)
+        second.expect("asked 'remember me'")
+
+
+def test_with_the_real_solver_and_a_scripted_model(tmp_path: Path) -> None:
+    script = tmp_path / "replies.json"  # the model goes on where the prompt has begun the program
+    script.write_text(json.dumps(["    return 6 * 7"]))
+    with Terminal(tmp_path / "home", "-c", REAL, f"script:{script}") as terminal:
+        terminal.press("What is 6 * 7?", ENTER)
+        terminal.expect("return 6 * 7")
+        terminal.expect("answer      42")
+        terminal.expect("1 check holds")
+        terminal.press("What is 1 + 1?", ENTER)
+        terminal.expect("error: the script has no reply left")
+        terminal.press(CTRL_D)
+        assert terminal.leave() == 0
+
+
+def test_nothing_heavy_is_imported_before_the_prompt() -> None:
+    import subprocess
+
+    heavy = "{'langgraph', 'openai', 'sympy', 'math_verify', 'torch', 'transformers', 'docker', 'numpy'}"
+    code = f"import sys, mathagent.console.repl; print(sorted({heavy} & set(sys.modules)))"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout == "[]\n"

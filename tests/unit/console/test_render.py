@@ -1,0 +1,254 @@
+import io
+import re
+
+import pytest
+from rich.console import Console
+
+from mathagent.console.render import SolveView
+from mathagent.events import (
+    BudgetReached,
+    CandidateProposed,
+    CodeFinished,
+    CodeStarted,
+    Event,
+    ModelReplied,
+    Retried,
+    SolveFinished,
+    SolveStarted,
+    TokenDelta,
+    Voted,
+    Warned,
+)
+from mathagent.models.base import PullProgress
+from mathagent.types import Answer, Candidate, Execution, Failure, Problem, Solution, Step, Usage
+
+CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+CODE = "def solution():\n    return 6 * 7"
+
+
+def program_sample(sample: int, value: str, code: str = CODE, *, cached: bool = False) -> list[Event]:
+    execution = Execution(status="ok", value=value, stdout="", wall_s=0.02)
+    steps = (
+        Step(kind="code", text=code),
+        Step(kind="observation", text=value, origin="tool", execution=execution),
+    )
+    return [
+        TokenDelta(role="coder", sample=sample, text=code),
+        ModelReplied(role="coder", sample=sample, text=code, usage=Usage(calls=1), cached=cached),
+        CodeStarted(sample=sample, code=code),
+        CodeFinished(sample=sample, execution=execution),
+        CandidateProposed(sample=sample, candidate=Candidate(steps=steps, answer=Answer(raw=value, normal=value))),
+    ]
+
+
+def started(samples: int = 1) -> SolveStarted:
+    return SolveStarted(problem_id="p", strategy="pal", model="script:x", samples=samples)
+
+
+def finished(answer: str | None) -> SolveFinished:
+    solution = Solution(
+        problem=Problem(text="?"), answer=answer, confidence=None, confidence_basis="", strategy="pal", model="m"
+    )
+    return SolveFinished(solution=solution)
+
+
+class Utf8(io.StringIO):
+    """A text stream that says what it can encode, as a terminal does."""
+
+    encoding = "utf-8"
+
+
+def shown(events: list[Event], *, quiet: bool = False, **options: object) -> str:
+    """What a console with ``options`` shows of ``events``."""
+    out = Utf8()
+    console = Console(file=out, **{"width": 80, **options})  # type: ignore[arg-type]
+    with SolveView(console, quiet=quiet) as view:
+        for event in events:
+            view.on_event(event)
+    return out.getvalue()
+
+
+def test_a_pipe_gets_plain_lines_with_program_and_value() -> None:
+    text = shown([started(), *program_sample(0, "42"), finished("42")])
+    assert text.splitlines() == [
+        "pal on script:x",
+        "program",
+        "  def solution():",
+        "      return 6 * 7",
+        "  value 42  0.02 s",
+    ]
+
+
+def test_a_long_line_is_not_wrapped_in_a_pipe() -> None:
+    line = "word " * 60 + "end"
+    reply = ModelReplied(role="reasoner", sample=0, text=line, usage=Usage(), cached=False)
+    assert line in shown([started(), reply, finished(None)])
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{"no_color": True, "force_terminal": True}, {"force_terminal": True, "_environ": {"TERM": "dumb"}}, {}],
+    ids=["NO_COLOR", "dumb", "pipe"],
+)
+def test_without_a_capable_terminal_no_control_character_is_written(options: dict[str, object]) -> None:
+    events = [started(4), *program_sample(0, "\x1b[2J42"), *program_sample(1, "42\x9b1m"), finished("42")]
+    assert not CONTROLS.search(shown(events, **options))
+
+
+def test_a_terminal_gets_the_program_highlighted_and_the_live_region_cleared() -> None:
+    text = shown(
+        [started(), *program_sample(0, "42"), finished("42")], force_terminal=True, color_system="standard"
+    )
+    assert re.search(r"\x1b\[35mdef\x1b\[0m", text)
+    assert text.count("\x1b[?25l") == text.count("\x1b[?25h") == 1  # the cursor comes back
+
+
+def test_model_output_cannot_reach_the_terminal_or_be_markup() -> None:
+    evil = "\x1b]0;owned\x07[bold red]x[/bold red] :smile: \u202ereversed"
+    events = [
+        started(),
+        ModelReplied(role="reasoner", sample=0, text=evil, usage=Usage(), cached=False),
+        CandidateProposed(sample=0, candidate=Candidate(failure=Failure(kind="no-answer", message=evil))),
+        BudgetReached(limit="max_calls", message=evil),
+        Retried(attempt=1, wait_s=2, error=evil),
+        finished(None),
+    ]
+    text = shown(events, force_terminal=True, color_system=None, width=400)
+    assert "owned" not in text
+    assert "\u202e" not in text
+    assert text.count("[bold red]x[/bold red] :smile: \\u202ereversed") == 4
+
+
+def test_the_stream_of_a_reply_is_cleaned_even_where_a_sequence_is_split() -> None:
+    pieces = ["thinking \x1b", "]0;ow", "ned\x07 on"]
+    out = Utf8()
+    with SolveView(Console(file=out, force_terminal=True, width=60, height=20)) as view:
+        view.on_event(started())
+        for piece in pieces:
+            view.on_event(TokenDelta(role="reasoner", sample=0, text=piece))
+        view._live.refresh()  # type: ignore[union-attr]
+    assert "thinking  on" in out.getvalue()
+    assert "owned" not in out.getvalue()
+
+
+def test_a_failing_program_shows_status_and_reason() -> None:
+    events: list[Event] = [
+        started(),
+        CodeStarted(sample=0, code="1/0"),
+        CodeFinished(sample=0, execution=Execution(status="error", error="ZeroDivisionError: division by zero")),
+        finished(None),
+    ]
+    assert "  error: ZeroDivisionError: division by zero" in shown(events).splitlines()
+
+
+def test_long_output_is_clipped() -> None:
+    execution = Execution(status="ok", stdout="\n".join(map(str, range(5000))), value="1")
+    text = shown([started(), CodeStarted(sample=0, code="x"), CodeFinished(sample=0, execution=execution)])
+    assert "(4,981 more lines)" in text
+    assert len(text.splitlines()) < 40
+
+
+def test_words_before_a_program_are_kept_and_cached_replies_marked() -> None:
+    reply = f"We multiply.\n```python\n{CODE}\n```"
+    events = [
+        started(),
+        ModelReplied(role="coder", sample=0, text=reply, usage=Usage(), cached=True),
+        CodeStarted(sample=0, code=CODE),
+    ]
+    lines = shown(events).splitlines()
+    assert lines[1] == "  We multiply."
+    assert lines[2] == "program · cached"
+
+
+def test_both_stages_of_a_chain_of_thought_are_shown_with_readable_formulas() -> None:
+    def reply(role: str, text: str) -> ModelReplied:
+        return ModelReplied(role=role, sample=0, text=text, usage=Usage(), cached=False)
+
+    events = [
+        started(),
+        reply("reasoner", r"Half is \(\frac{1}{2}\)."),
+        reply("extractor", "1/2"),
+        finished("1/2"),
+    ]
+    lines = shown(events).splitlines()
+    assert lines[1:] == ["reasoner", "  Half is 1/2.", "extractor", "  1/2"]
+
+
+def test_of_several_samples_one_program_and_the_tally_are_shown() -> None:
+    events = [started(16), *(event for sample in range(4) for event in program_sample(sample, "42"))]
+    events += [Voted(classes=(("42", 3), ("41", 1)), samples=4, stop=True, reason="clear lead"), finished("42")]
+    text = shown(events)
+    assert text.count("def solution") == 1
+    assert re.search(r"4 of 16 samples.{1,3}votes 42:3 41:1.{1,3}clear lead", text)
+
+
+def test_a_program_that_supports_the_answer_is_shown_where_the_first_does_not() -> None:
+    events = [started(4), *program_sample(0, "41", "first"), *program_sample(1, "42", "second")]
+    text = shown([*events, finished("42")])
+    assert text.index("first") < text.index("second")
+    assert "first" in shown([*events, finished("41")])
+    assert "second" not in shown([*events, finished("41")])
+
+
+def test_failures_among_several_samples_are_counted() -> None:
+    failed = Candidate(failure=Failure(kind="code-error", message="NameError"))
+    events = [started(4), CandidateProposed(sample=0, candidate=failed), *program_sample(1, "42"), finished("42")]
+    assert "1 of 2 samples failed: code-error 1" in shown(events)
+
+
+def test_parallel_retries_repeated_budgets_and_warnings_are_said_once() -> None:
+    events: list[Event] = [started(4)]
+    events += [Retried(attempt=1, wait_s=2.04, error="429 busy") for _ in range(4)]
+    events += [Retried(attempt=2, wait_s=4.1, error="429 busy")]
+    events += [BudgetReached(limit="max_calls", message="the budget of 4 calls is used up")] * 3
+    events += [Warned(message="the cache cannot be written")] * 2
+    lines = shown(events).splitlines()[1:]
+    assert lines == [
+        "429 busy; trying again in 2 s (try 2)",
+        "429 busy; trying again in 4.1 s (try 3)",
+        "the budget of 4 calls is used up",
+        "warning: the cache cannot be written",
+    ]
+
+
+def test_quiet_shows_nothing_but_a_download() -> None:
+    assert shown([started(), *program_sample(0, "42"), finished("42")], quiet=True) == ""
+    out = Utf8()
+    with SolveView(Console(file=out), quiet=True) as view:
+        view.on_progress(PullProgress(model="m", done_bytes=0, total_bytes=10, message="fetching m, the default"))
+    assert out.getvalue() == "fetching m, the default\n"
+
+
+def test_a_download_is_drawn_inside_the_live_region() -> None:
+    out = Utf8()
+    with SolveView(Console(file=out, force_terminal=True, width=100, height=20)) as view:
+        view.on_event(started())
+        view.on_progress(
+            PullProgress(model="tiny", done_bytes=5_000_000, total_bytes=10_000_000, message="fetching")
+        )
+        view._live.refresh()  # type: ignore[union-attr]
+    assert "5.0/10.0 MB" in re.sub(r"\x1b\[[0-9;]*m", "", out.getvalue())
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1", "cp1252"])
+def test_other_encodings_than_utf8_get_what_they_can_show(encoding: str) -> None:
+    raw = io.BytesIO()
+    out = io.TextIOWrapper(raw, encoding=encoding)
+    with SolveView(Console(file=out, force_terminal=True, width=60)) as view:
+        for event in [started(4), *program_sample(0, "√2 五"), finished("√2 五")]:
+            view.on_event(event)
+    out.flush()
+    assert "\\u4e94" in raw.getvalue().decode(encoding)
+
+
+@pytest.mark.parametrize("width", [20, 40])
+def test_narrow_terminals_are_not_overrun(width: int) -> None:
+    events = [started(), *program_sample(0, "9" * 100, "x = " + "1 + " * 60 + "1"), finished("9" * 100)]
+    text = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", shown(events, force_terminal=True, width=width))
+    assert max(map(len, text.replace("\r", "\n").splitlines())) <= width
+
+
+def test_a_new_solve_starts_afresh() -> None:
+    once = [started(4), *program_sample(0, "42"), finished("42")]
+    text = shown([*once, *once])
+    assert text.count("def solution") == 2

@@ -1,0 +1,94 @@
+import io
+import re
+
+import pytest
+from rich.console import Console
+
+from mathagent.console.page import Page
+from mathagent.console.repl_commands import parse_command
+from mathagent.console.repl_session import ReplOptions, Session
+from mathagent.errors import UnknownName, UsageError
+
+
+class Typed:
+    """A session with what it printed."""
+
+    def __init__(self, **options: object) -> None:
+        self.out = io.StringIO()
+        first = ReplOptions.model_validate({"model": "script:x", "strategy": "pal", **options})
+        self.session = Session(first, Page(Console(file=self.out)))
+
+    def type(self, line: str) -> str:
+        self.out.truncate(self.out.seek(0))
+        command = parse_command(line)
+        assert command is not None
+        self.session.run(command)
+        return re.sub("  +", "\t", self.out.getvalue())
+
+
+def test_strategies_are_listed_with_summary_and_paper() -> None:
+    text = Typed().type("/strategy")
+    assert "* pal\tWrite a program" in text
+    assert "arXiv 2205.11916" in text
+
+
+def test_choosing_a_strategy_keeps_the_settings_it_has() -> None:
+    typed = Typed(strategy="self-consistency", config={"n": 8, "over": "cot"})
+    assert typed.type("/strategy pal") == "strategy pal; it has no over: dropped\n"
+    assert typed.session.options.strategy == "pal"
+    assert typed.session.options.config == {"n": 8}
+
+
+def test_an_unknown_strategy_or_model_changes_nothing() -> None:
+    typed = Typed()
+    before = typed.session.options
+    with pytest.raises(UnknownName, match="did you mean pal"):
+        typed.type("/strategy pall")
+    with pytest.raises(UnknownName, match=r"did you mean embedded:qwen2\.5-coder"):
+        typed.type("/model embeded:qwen2.5-coder-1.5b")
+    with pytest.raises(UsageError, match="one name"):
+        typed.type("/strategy pal cot")
+    assert typed.session.options == before
+    assert not typed.session.solver_is_stale
+
+
+def test_another_model_asks_for_another_solver_and_forgets_a_foreign_address() -> None:
+    typed = Typed(model="openai:gpt", base_url="http://localhost:1/v1")
+    typed.type("/model script:y")
+    assert typed.session.solver_is_stale
+    assert typed.session.options.base_url is None
+    typed.type("/model openai:other")
+    assert typed.session.options.base_url == "http://localhost:1/v1"
+
+
+def test_the_session_refuses_to_start_with_unknown_names() -> None:
+    with pytest.raises(UnknownName):
+        Typed(strategy="nope")
+    with pytest.raises(UnknownName):
+        Typed(model="nope:x")
+
+
+def test_settings_are_checked_shown_and_marked() -> None:
+    typed = Typed()
+    text = typed.type("/set n=4 answer_from=stdout")
+    assert "* n=4\tSamples" in text
+    assert "\ttop_p=1.0\t" in text
+    assert "* answer_from=stdout\t" in text
+    with pytest.raises(UsageError, match="no setting 'depth'"):
+        typed.type("/set depth=3")
+    assert typed.session.options.config == {"n": 4, "answer_from": "stdout"}
+
+
+def test_budget_help_and_models_are_told() -> None:
+    typed = Typed()
+    assert typed.type("/budget calls=8") == "budget of each solve: calls=8\n"
+    assert "/strategy [NAME]\t" in typed.type("/help")
+    assert "* script:x\tanswers now" in typed.type("/model")
+
+
+def test_setting_names_come_without_loading_anything(monkeypatch: pytest.MonkeyPatch) -> None:
+    typed = Typed()
+    typed.type("/strategy pal")  # loads it
+    assert "answer_from=" in typed.session.setting_names()
+    monkeypatch.delitem(__import__("sys").modules, "mathagent.strategies.pal")
+    assert typed.session.setting_names() == {}

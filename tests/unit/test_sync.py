@@ -1,0 +1,121 @@
+"""The bridge to synchronous callers."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import threading
+from collections.abc import AsyncIterator
+
+import pytest
+
+from mathagent import _sync
+
+
+async def double(value: int) -> int:
+    await asyncio.sleep(0)
+    return 2 * value
+
+
+def test_runs_and_raises() -> None:
+    async def fail() -> None:
+        raise ValueError("no")
+
+    assert _sync.run(double(21)) == 42
+    with pytest.raises(ValueError, match="no"):
+        _sync.run(fail())
+
+
+async def test_works_inside_a_running_loop() -> None:
+    assert _sync.run(double(2)) == 4
+
+
+def test_all_calls_share_one_loop_from_any_thread() -> None:
+    loops: list[object] = []
+
+    async def note() -> None:
+        loops.append(asyncio.get_running_loop())
+
+    threads = [threading.Thread(target=lambda: _sync.run(note())) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(10)
+    assert len(loops) == 8
+    assert len(set(loops)) == 1
+
+
+def test_its_own_loop_is_refused_at_once_instead_of_waiting_for_itself() -> None:
+    async def inside() -> None:
+        _sync.run(double(1))
+
+    with pytest.raises(RuntimeError, match="await the async function"):
+        _sync.run(inside())
+
+
+def test_iterate_yields_in_order_and_closes_early() -> None:
+    closed = threading.Event()
+
+    async def count() -> AsyncIterator[int]:
+        try:
+            for number in range(100):
+                yield number
+        finally:
+            closed.set()
+
+    assert list(_sync.iterate(count())) == list(range(100))
+    closed.clear()
+    items = _sync.iterate(count())
+    assert next(items) == 0
+    assert not closed.is_set()
+    items.close()  # type: ignore[attr-defined]
+    assert closed.is_set()
+
+
+def test_iterate_passes_errors_on() -> None:
+    async def broken() -> AsyncIterator[int]:
+        yield 1
+        raise ValueError("no")
+
+    items = _sync.iterate(broken())
+    assert next(items) == 1
+    with pytest.raises(ValueError, match="no"):
+        next(items)
+
+
+def test_ctrl_c_cancels_and_waits_for_the_cleanup() -> None:
+    program = """
+    import asyncio, os, signal, threading
+    from mathagent import _sync
+
+    async def long():
+        try:
+            threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGINT)).start()
+            await asyncio.sleep(60)
+        finally:
+            await asyncio.sleep(0.2)
+            print("cleaned up", flush=True)
+
+    try:
+        _sync.run(long())
+    except KeyboardInterrupt:
+        print("interrupted", flush=True)
+    """
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(program)], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.stdout.split("\n") == ["cleaned up", "interrupted", ""], done.stderr
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
+def test_a_forked_child_has_a_loop_of_its_own() -> None:
+    _sync.run(double(1))
+    child = os.fork()
+    if child == 0:
+        signal.alarm(20)  # a child that hangs ends by itself
+        os._exit(_sync.run(double(3)))
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 6
