@@ -8,7 +8,6 @@ import pytest
 
 from mathagent.config import read_settings, settings
 
-
 MODELS_DIR = read_settings().models_dir
 """Where the weights lie that the user (or an earlier test run) has fetched."""
 

@@ -72,6 +72,7 @@ _TRANSLATION = str.maketrans({**_SYMBOLS, **{letter: f"\\{name} " for letter, na
 _RAISED = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻ⁿ", "0123456789+-n")
 _LOWERED = str.maketrans("₀₁₂₃₄₅₆₇₈₉₊₋ₙ", "0123456789+-n")
 
+_GREEK_WORDS = "|".join(name for name in _GREEK.values() if name.islower())
 _FUNCTIONS = "arcsin|arccos|arctan|sinh|cosh|tanh|sin|cos|tan|cot|sec|csc|log|ln|exp|sqrt|gcd|lcm|max|min"
 _TEXT_COMMANDS = (
     "textnormal|textbf|textit|textrm|texttt|textsf|text|mbox|hbox|mathrm|mathbf|mathit|mathsf|mathtt|bm"
@@ -83,6 +84,7 @@ _COMMANDS: list[tuple[re.Pattern[str], str]] = [
     for pattern, replacement in [
         (r"\\(?:left|right|[bB]igg?[lrm]?)(?![a-zA-Z])\s*\.?", ""),
         (r"\\(?:displaystyle|textstyle|scriptstyle|limits|nolimits|rm|bf|it)(?![a-zA-Z])", ""),
+        (r"\\[hv]?phantom\s*(?:\{[^{}]*\}|[^\s{])", ""),
         (r"(?<=\d),\\!\s*(?=\d{3})|(?<=\d)\s*\{,\}\s*(?=\d{3})", ""),
         (r"\\!|\\thinspace(?![a-zA-Z])", ""),
         (r"\\q?quad(?![a-zA-Z])(?!\s*\\text)", ", "),
@@ -111,7 +113,7 @@ _COMMANDS: list[tuple[re.Pattern[str], str]] = [
         (r"\\text\{\s*\}", ""),
         (r",?\s*\\text\{\s*,?\s*(?:and|or)\s*\}\s*", ", "),
         (r"(?<![\\A-Za-z])(?:infinity|inf|oo)(?![A-Za-z])", r"\\infty "),
-        (r"(?<![\\A-Za-z])(pi|theta)(?![A-Za-z])", r"\\\1 "),
+        (rf"(?<![\\A-Za-z])({_GREEK_WORDS})(?![A-Za-z])", r"\\\1 "),
         (rf"(?<![\\A-Za-z])({_FUNCTIONS})(?=\s*[(^{{]|\s*\d|\s+[a-z](?![a-z]))", r"\\\1"),
         (r"\\exp\s*\(", r"e^("),
         (r"\*\*", "^"),

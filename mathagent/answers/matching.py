@@ -22,6 +22,8 @@ Leaf = Callable[[Form, Form, bool], bool | None]
 
 MIN_DECIMALS = 3
 MIN_SIGNIFICANT = 3
+CUT_SIGNIFICANT = 6
+"""With so many digits a decimal may also be cut instead of rounded (0.666666), or off by one in the last place."""
 LENIENT_DECIMALS = 2
 LENIENT_SIGNIFICANT = 4
 LENIENT_RELATIVE = Fraction(1, 10_000)
@@ -109,7 +111,10 @@ def _mixed_kinds(x: Form, y: Form, leaf: Leaf, lenient: bool) -> Iterator[bool |
 def rounds_to(decimal: Form, value: Fraction, lenient: bool) -> bool:
     """Whether ``value`` rounds to the decimal as it is written, and enough digits are written to tell."""
     decimals, digits = decimal.decimals, decimal.significant_digits
-    if decimals is None or decimal.value is None or abs(decimal.value - value) * 2 > Fraction(10) ** -decimals:
+    if decimals is None or decimal.value is None:
+        return False
+    slack = 1 if digits >= CUT_SIGNIFICANT else Fraction(1, 2)
+    if abs(decimal.value - value) > slack * Fraction(10) ** -decimals:
         return False
     if decimals >= MIN_DECIMALS and digits >= MIN_SIGNIFICANT:
         return True

@@ -47,7 +47,10 @@ def _readable(text: str) -> str:
     text = _replace_calls(text, "FiniteSet", lambda name, parts: "{" + ", ".join(parts) + "}")
     text = _replace_calls(text, "Union", lambda name, parts: " \\cup ".join(parts))
     text = _replace_calls(text, "Eq", lambda name, parts: " = ".join(parts[:2]))
-    text = re.sub(r"(?<![A-Za-z0-9_.])log(?=\()", r"\\ln", text)
+    text = _replace_calls(text, "log", _logarithm)
+    for name, opening, closing in (("floor", "\\lfloor ", "\\rfloor "), ("ceiling|ceil", "\\lceil ", "\\rceil ")):
+        text = _replace_calls(text, name, lambda _, parts, o=opening, c=closing: o + ", ".join(parts) + c)  # type: ignore[misc]
+    text = re.sub(r"(?<![A-Za-z0-9_\\])(Delta|Omega|Gamma|Sigma|Phi|Lambda)(?![A-Za-z])", r"\\\1 ", text)
     text = _replace_calls(text, "binomial", lambda name, parts: "\\binom{" + "}{".join(parts) + "}")
     text = _replace_calls(text, "factorial", lambda name, parts: f"({', '.join(parts)})!")
     text = _replace_calls(text, "Abs", lambda name, parts: f"|{', '.join(parts)}|")
@@ -80,6 +83,12 @@ def _joined(parts: list[str], operator: str) -> str:
         if all(re.fullmatch(r"-?\d+", part) for part in parts)
         else f"({operator.join(parts)})"
     )
+
+
+def _logarithm(name: str, parts: list[str]) -> str:
+    """Python's and SymPy's log is the natural one, or has its base behind it."""
+    quotient = [f"\\ln({part})" for part in parts]
+    return quotient[0] if len(parts) == 1 else "(" + "/".join(quotient) + ")"
 
 
 def _matrix(name: str, parts: list[str]) -> str:

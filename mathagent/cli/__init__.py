@@ -194,11 +194,16 @@ def models_list(as_json: AsJson = False) -> int:
 
 
 @models_app.command("pull")
-def models_pull(name: Annotated[str, typer.Argument(help="A name from 'mathagent models list'.")]) -> int:
+def models_pull(
+    name: Annotated[str, typer.Argument(help="A name from 'mathagent models list'.")],
+    from_file: Annotated[
+        Path | None, typer.Option("--from", help="Take over your own copy of the file.")
+    ] = None,
+) -> int:
     """Fetch a model and check its bytes."""
     from mathagent.cli.models import pull_command
 
-    return pull_command(name)
+    return pull_command(name, from_file=from_file)
 
 
 @models_app.command("rm")

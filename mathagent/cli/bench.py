@@ -13,7 +13,7 @@ from rich.console import Console
 from mathagent.budget import Budget
 from mathagent.config import settings
 from mathagent.console.bench_view import BenchProgress, show_summaries
-from mathagent.console.render import progress_for_pull
+from mathagent.console.pull_view import progress_for_pull
 from mathagent.errors import StorageError, UsageError
 from mathagent.evals.dataset import Dataset, read_dataset
 from mathagent.evals.metrics import Summary, summarize

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import signal
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,7 +10,9 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 
 from mathagent.budget import Budget
-from mathagent.console.render import SolveView, progress_for_pull, show_solution
+from mathagent.console.interrupts import Interruptible
+from mathagent.console.render import SolveView
+from mathagent.console.solution_view import show_solution
 from mathagent.errors import UsageError
 from mathagent.types import Problem, Value
 
@@ -69,39 +69,30 @@ async def _solve(arguments: SolveArguments, problem: Problem) -> Solution:
     from mathagent.solver import Solver
     from mathagent.strategies import DEFAULT_STRATEGY
 
-    trace = Console(stderr=True)
     silent = arguments.as_json or arguments.quiet
-    with progress_for_pull(trace) as on_progress:
+    with SolveView(Console(stderr=True), quiet=silent) as view, Interruptible() as interruptible:
         async with Solver(
-            arguments.model, base_url=arguments.base_url, cache=arguments.cache, on_progress=on_progress
+            arguments.model,
+            base_url=arguments.base_url,
+            cache=arguments.cache,
+            on_progress=view.on_progress,
         ) as solver:
-            with contextlib.ExitStack() as stack:
-                view = None if silent else stack.enter_context(SolveView(trace))
+
+            async def solving(interrupt: asyncio.Event) -> Solution:
                 return await solver.solve(
                     problem,
                     arguments.strategy or DEFAULT_STRATEGY,
                     budget=arguments.budget,
                     config=arguments.config,
                     seed=arguments.seed,
-                    on_event=view.on_event if view else None,
-                    interrupt=interrupt_on_ctrl_c(),
+                    on_event=None if silent else view.on_event,
+                    interrupt=interrupt,
                 )
 
-
-def interrupt_on_ctrl_c() -> asyncio.Event:
-    """An event that the first Ctrl-C sets; the second one cancels the running task."""
-    interrupt = asyncio.Event()
-    task = asyncio.current_task()
-    loop = asyncio.get_running_loop()
-
-    def on_signal() -> None:
-        if interrupt.is_set() and task is not None:
-            task.cancel()
-        interrupt.set()
-
-    with contextlib.suppress(NotImplementedError):  # Windows: Ctrl-C ends the command at once
-        loop.add_signal_handler(signal.SIGINT, on_signal)
-    return interrupt
+            solution = await interruptible.run(solving, lambda: view.note("stopping; once more gives up"))
+            if solution is None:
+                raise KeyboardInterrupt
+            return solution
 
 
 def _problem_text(arguments: SolveArguments) -> str | None:

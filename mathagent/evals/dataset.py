@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 from mathagent.answers.extract import extract_reference
-
 from mathagent.errors import UsageError
 from mathagent.types import Problem, Value
 
@@ -83,7 +82,7 @@ def _problem(item: Mapping[str, Any], where: str, *, default_id: str) -> Problem
     reference = None if raw is None else extract_reference(raw if isinstance(raw, str) else json.dumps(raw))
     if reference is None:
         raise UsageError(f"{where}: no answer under any of {', '.join(ANSWER_FIELDS)}")
-    choices = next((item[name] for name in CHOICE_FIELDS if isinstance(item.get(name), list)), [])
+    choices: list[Any] = next((item[name] for name in CHOICE_FIELDS if isinstance(item.get(name), list)), [])
     language = item.get("language")
     return Problem(
         text=question,

@@ -6,12 +6,11 @@ import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from mathagent.evals.grader import Grader
-
 from mathagent.agents.strategy import Strategy
 from mathagent.budget import Budget
 from mathagent.errors import BackendError, MathagentError, ResourceError, StorageError
 from mathagent.evals.dataset import Dataset
+from mathagent.evals.grader import Grader
 from mathagent.evals.records import Record, RecordStore, record_key
 from mathagent.prompts import prompt_hash
 from mathagent.solver import Solver

@@ -232,7 +232,7 @@ class Budgeted(Wrapper):
         interrupted = asyncio.ensure_future(self.meter.wait_interrupted())
         try:
             await asyncio.wait(
-                {asked, interrupted}, timeout=None, return_when=asyncio.FIRST_COMPLETED
+                {asked, interrupted}, timeout=self.meter.seconds_left(), return_when=asyncio.FIRST_COMPLETED
             )
             in_time = asked.done()
         finally:

@@ -16,7 +16,9 @@ COMMAND = [sys.executable, "-m", "mathagent"]
 PROGRAM = "```python\ndef solution():\n    return 6 * 7\n```"
 
 
-def run(*arguments: str, stdin: str | bytes | None = None, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+def run(
+    *arguments: str, stdin: str | bytes | None = None, env: dict[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
     data = stdin.encode() if isinstance(stdin, str) else stdin
     done = subprocess.run(
         [*COMMAND, *arguments],
@@ -59,7 +61,9 @@ def test_solve_json_is_one_value_and_nothing_else(tmp_path: Path) -> None:
     done = run("solve", "What is 6*7?", "-s", "pal", "-m", script(tmp_path, PROGRAM), "--json")
     solution = json.loads(done.stdout)
     assert solution["answer"] == "42"
-    assert {"answer", "confidence", "certificate", "candidates", "usage", "stopped", "strategy", "model"} <= set(solution)
+    assert {"answer", "confidence", "certificate", "candidates", "usage", "stopped", "strategy", "model"} <= set(
+        solution
+    )
     assert solution["certificate"][0]["kind"] == "execution"
     assert solution["usage"]["calls"] == 1
 
@@ -81,7 +85,21 @@ def test_problem_from_stdin_and_from_a_file(tmp_path: Path) -> None:
 
 def test_settings_reach_the_strategy(tmp_path: Path) -> None:
     model = script(tmp_path, *[PROGRAM] * 3)
-    done = run("solve", "x?", "-s", "pal", "-m", model, "--n", "3", "--temperature", "0.2", "--set", "timeout_s=3", "--json")
+    done = run(
+        "solve",
+        "x?",
+        "-s",
+        "pal",
+        "-m",
+        model,
+        "--n",
+        "3",
+        "--temperature",
+        "0.2",
+        "--set",
+        "timeout_s=3",
+        "--json",
+    )
     config = json.loads(done.stdout)["config"]
     assert (config["n"], config["temperature"], config["timeout_s"]) == (3, 0.2, 3.0)
 
@@ -91,7 +109,10 @@ def test_settings_reach_the_strategy(tmp_path: Path) -> None:
     [
         (["solve", ""], ["empty"]),
         (["solve", "x", "--strategy", "pall"], ["no strategy is named 'pall'", "did you mean pal"]),
-        (["solve", "x", "--model", "qwen2.5-coder-1.5"], ["no model is named", "did you mean", "qwen2.5-coder-1.5b"]),
+        (
+            ["solve", "x", "--model", "qwen2.5-coder-1.5"],
+            ["no model is named", "did you mean", "qwen2.5-coder-1.5b"],
+        ),
         (["solve", "x", "--model", "embedded:nope"], ["nope"]),
         (["solve", "x", "--model", "openai:"], ["needs a model name"]),
         (["solve", "x", "--model", "openai:gpt-4o-mini"], ["OPENAI_API_KEY", "--base-url"]),
@@ -135,7 +156,19 @@ def test_home_that_cannot_be_written(tmp_path: Path) -> None:
 
 
 def test_unreachable_endpoint_says_what_to_do() -> None:
-    done = run("solve", "x", "-s", "pal", "-m", "openai:m", "--base-url", "http://127.0.0.1:9/v1", "-q", "--budget-seconds", "30")
+    done = run(
+        "solve",
+        "x",
+        "-s",
+        "pal",
+        "-m",
+        "openai:m",
+        "--base-url",
+        "http://127.0.0.1:9/v1",
+        "-q",
+        "--budget-seconds",
+        "30",
+    )
     assert done.returncode in (1, 3), done.stderr
     assert "Traceback" not in done.stderr
 
@@ -150,7 +183,9 @@ def test_no_answer_is_exit_1(tmp_path: Path) -> None:
 
 def test_budget_end_is_exit_3_with_the_best_so_far(tmp_path: Path) -> None:
     replies = [f"\\boxed{{{answer}}}" for answer in (1, 2, 1, 3)]
-    done = run("solve", "x", "-m", script(tmp_path, *replies), "--set", "over=cot", "--budget-calls", "4", "--json")
+    done = run(
+        "solve", "x", "-m", script(tmp_path, *replies), "--set", "over=cot", "--budget-calls", "4", "--json"
+    )
     assert done.returncode == 3
     solution = json.loads(done.stdout)
     assert (solution["answer"], solution["stopped"]) == ("1", "budget")
@@ -182,7 +217,9 @@ def test_version_and_help() -> None:
 
 def problems(folder: Path, count: int) -> Path:
     path = folder / "doubles.jsonl"
-    lines = [json.dumps({"id": f"p{n}", "question": f"What is {n}+{n}?", "answer": str(2 * n)}) for n in range(count)]
+    lines = [
+        json.dumps({"id": f"p{n}", "question": f"What is {n}+{n}?", "answer": str(2 * n)}) for n in range(count)
+    ]
     path.write_text("\n".join(lines), encoding="utf-8")
     return path
 
@@ -190,7 +227,9 @@ def problems(folder: Path, count: int) -> Path:
 def test_bench_table_json_output_and_resume(tmp_path: Path) -> None:
     file = problems(tmp_path, 3)
     model = script(tmp_path, "\\boxed{0}", "\\boxed{2}", "\\boxed{5}")
-    done = run("bench", str(file), "-s", "cot", "-m", model, "--concurrency", "1", "-o", str(tmp_path / "records.jsonl"))
+    done = run(
+        "bench", str(file), "-s", "cot", "-m", model, "--concurrency", "1", "-o", str(tmp_path / "records.jsonl")
+    )
     assert done.returncode == 0, done.stderr
     assert "66.7%" in done.stdout
     records = [json.loads(line) for line in (tmp_path / "records.jsonl").read_text().splitlines()]

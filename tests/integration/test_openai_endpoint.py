@@ -399,7 +399,10 @@ async def test_an_endpoint_that_was_never_reached_is_not_retried() -> None:
 async def test_an_endpoint_that_went_away_is_retried(server: FakeEndpoint, backend: OpenAICompatible) -> None:
     await backend.complete(ask())
     await server.stop()
-    assert (await failure(backend)).retryable
+    await failure(backend)  # finds the old connection closed
+    error = await failure(backend)
+    assert "cannot reach" in str(error)
+    assert error.retryable
 
 
 async def test_a_host_without_address_or_a_server_without_tls(server: FakeEndpoint) -> None:

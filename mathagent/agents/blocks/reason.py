@@ -74,7 +74,7 @@ async def _conclude(
     reply = draft.completion
     if reply is None:
         return Candidate(failure=draft.failure), None
-    steps = (Step(kind="thought", text=reply.text),)
+    steps: tuple[Step, ...] = (Step(kind="thought", text=reply.text),)
     answer = extract_answer(reply.text, problem.choices)
     if answer is not None and not config.always_extract:
         return Candidate(steps=steps, answer=answer, extraction_stage=1), None

@@ -22,7 +22,8 @@ def lead_probability(leader: int, runner_up: int) -> float:
     Source: Adaptive-Consistency (arXiv 2305.11860); closed form of its Beta integral for integer counts.
     """
     total = leader + runner_up + 1
-    return sum(comb(total, i) for i in range(leader + 1)) / 2**total
+    favourable: int = sum(comb(total, i) for i in range(leader + 1))
+    return favourable / (1 << total)
 
 
 def adaptive_consistency(

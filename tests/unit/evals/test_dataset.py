@@ -38,7 +38,8 @@ def test_field_names(tmp_path: Path, item: dict[str, object], reference: str) ->
 
 def test_gzip_limit_choices_and_metadata(tmp_path: Path) -> None:
     items = [
-        {"id": f"i{n}", "question": f"q{n}", "answer": "A", "choices": ["A)1", "B)2"], "level": 3} for n in range(5)
+        {"id": f"i{n}", "question": f"q{n}", "answer": "A", "choices": ["A)1", "B)2"], "level": 3}
+        for n in range(5)
     ]
     path = tmp_path / "set.jsonl.gz"
     path.write_bytes(gzip.compress("".join(json.dumps(item) + "\n\n" for item in items).encode()))

@@ -69,9 +69,11 @@ async def test_never_more_than_n() -> None:
 
 async def test_samples_without_answer_spend_but_do_not_vote() -> None:
     capabilities = Capabilities(n=True)
-    replies = [Reply(text="no idea", finish_reason="length")] * 3 + [Reply(text="\\boxed{3}")] + [
-        Reply(text="\\boxed{3}")
-    ] * 4
+    replies = (
+        [Reply(text="no idea", finish_reason="length")] * 3
+        + [Reply(text="\\boxed{3}")]
+        + [Reply(text="\\boxed{3}")] * 4
+    )
     solution = await solve(ScriptedBackend(replies, capabilities=capabilities), n=8)
     assert len(solution.candidates) == 8
     assert solution.answer == "3"
