@@ -106,6 +106,18 @@ class Meter:
         self._reserved_tokens += n * max_tokens
         return Reservation(max_tokens, n, n * max_tokens)
 
+    def affordable(self, n: int, max_tokens: int) -> int:
+        """How many of n samples may be asked for at once, each with all of ``max_tokens``; never less than 1.
+
+        One sample more may still be cut short, or refused, by ``reserve``.
+        """
+        calls, tokens = self.budget.max_calls, self.budget.max_tokens
+        if calls is not None:
+            n = min(n, calls - self.usage.calls - self._reserved_calls)
+        if tokens is not None:
+            n = min(n, (tokens - self.usage.completion_tokens - self._reserved_tokens) // max_tokens)
+        return max(1, n)
+
     def release(self, reservation: Reservation) -> None:
         """Gives back what is left of a reservation, whatever became of the request."""
         self._take(reservation, reservation.calls, reservation.tokens)

@@ -113,8 +113,10 @@ def rounds_to(decimal: Form, value: Fraction, lenient: bool) -> bool:
     decimals, digits = decimal.decimals, decimal.significant_digits
     if decimals is None or decimal.value is None:
         return False
-    slack = 1 if digits >= CUT_SIGNIFICANT else Fraction(1, 2)
-    if abs(decimal.value - value) > slack * Fraction(10) ** -decimals:
+    step = Fraction(10) ** -decimals
+    slack = step if digits >= CUT_SIGNIFICANT else step / 2
+    # A value that could have been written exactly with these decimals (an integer, say) was not rounded.
+    if abs(decimal.value - value) > slack or (value / step).denominator == 1:
         return False
     if decimals >= MIN_DECIMALS and digits >= MIN_SIGNIFICANT:
         return True

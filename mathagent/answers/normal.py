@@ -17,8 +17,10 @@ from mathagent.answers.units import split_unit
 __all__ = ["exact_value", "normalize", "split_list"]
 
 FLOAT_DIGITS = 15
-"""A decimal of at least so many significant digits is a float's text: it is rounded to ROUNDED_DIGITS."""
+"""A decimal of at least so many significant digits is a float's text: it is rounded to ROUNDED_DIGITS,
+but never to fewer than MIN_PLACES decimals."""
 ROUNDED_DIGITS = 12
+MIN_PLACES = 3
 MAX_PASSES = 4
 DEFAULT_CURRENCY = "dollar"
 """Left out of normal forms: "$5" and "5" are written for each other everywhere."""
@@ -107,11 +109,12 @@ def _normal_decimal(text: str) -> str:
     number = Decimal(f"{match.group(1)}e{match.group(2) or match.group(3)}" if match else text)
     digits = len(number.as_tuple().digits)
     if digits >= FLOAT_DIGITS and not match:
-        number = Context(prec=ROUNDED_DIGITS).plus(number)
+        places = max(ROUNDED_DIGITS - 1 - number.adjusted(), MIN_PLACES)
+        number = number.quantize(Decimal(1).scaleb(-places), context=Context(prec=digits + ROUNDED_DIGITS))
     if number == 0:
         return "0"
     exponent = number.as_tuple().exponent
     trimmed = number.normalize(Context(prec=max(digits, 1)))
-    if -20 <= trimmed.adjusted() <= 20 and isinstance(exponent, int):
+    if -20 <= trimmed.adjusted() <= 60 and isinstance(exponent, int):
         return format(trimmed, "f")
     return f"{trimmed:e}".replace("e+", "e")

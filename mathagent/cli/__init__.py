@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-import click
 import typer
 
 from mathagent import __version__
@@ -19,14 +18,18 @@ if TYPE_CHECKING:
 
 EXIT_DONE, EXIT_FAILED, EXIT_USAGE, EXIT_PARTIAL, EXIT_INTERRUPTED = 0, 1, 2, 3, 130
 
+# typer may bring a click of its own: the classes of its errors are found through a public one.
+_CommandUsageError: Any = typer.BadParameter.__base__
+_CommandError: Any = _CommandUsageError.__base__
+
 app = typer.Typer(
     help="A math solver for people who care about right answers.",
-    no_args_is_help=True,
+    invoke_without_command=True,
     add_completion=False,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-models_app = typer.Typer(help="The models that come by themselves: list, pull, rm.", no_args_is_help=True)
+models_app = typer.Typer(help="The models that come by themselves: list, pull, rm.", invoke_without_command=True)
 app.add_typer(models_app, name="models")
 
 Model = Annotated[
@@ -53,15 +56,13 @@ def run(arguments: Sequence[str] | None = None) -> int:
         code = typer.main.get_command(app).main(args=arguments, prog_name="mathagent", standalone_mode=False)
         sys.stdout.flush()
         return code if isinstance(code, int) else EXIT_DONE
-    except click.exceptions.NoArgsIsHelpError as error:
-        typer.echo(error.format_message())
-        return EXIT_USAGE
-    except click.ClickException as error:
-        where = error.ctx.command_path if isinstance(error, click.UsageError) and error.ctx else "mathagent"
+    except _CommandError as error:
+        context = getattr(error, "ctx", None)
+        where = context.command_path if context else "mathagent"
         return _fail(f"{error.format_message()} (see {where} --help)", EXIT_USAGE)
     except MathagentError as error:
         return _fail(str(error), error.exit_code)
-    except (KeyboardInterrupt, click.Abort):
+    except (KeyboardInterrupt, typer.Abort):
         return _fail("interrupted", EXIT_INTERRUPTED)
     except BrokenPipeError:
         # Who reads us has gone (as head does): that is their right. Python must not complain at exit.
@@ -80,13 +81,27 @@ def _version(wanted: bool) -> None:
         raise typer.Exit
 
 
+def _help_without_command(context: typer.Context) -> None:
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help())
+        raise typer.Exit
+
+
 @app.callback()
 def root(
+    context: typer.Context,
     version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
     ] = False,
 ) -> None:
     """A math solver for people who care about right answers."""
+    _help_without_command(context)
+
+
+@models_app.callback()
+def models_root(context: typer.Context) -> None:
+    """The models that come by themselves: list, pull, rm."""
+    _help_without_command(context)
 
 
 @app.command()
@@ -196,9 +211,7 @@ def models_list(as_json: AsJson = False) -> int:
 @models_app.command("pull")
 def models_pull(
     name: Annotated[str, typer.Argument(help="A name from 'mathagent models list'.")],
-    from_file: Annotated[
-        Path | None, typer.Option("--from", help="Take over your own copy of the file.")
-    ] = None,
+    from_file: Annotated[Path | None, typer.Option("--from", help="Take over your own copy of the file.")] = None,
 ) -> int:
     """Fetch a model and check its bytes."""
     from mathagent.cli.models import pull_command

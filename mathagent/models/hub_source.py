@@ -14,7 +14,7 @@ from mathagent.models.fetch_job import FetchJob, SourceFailed
 
 CONNECT_TIMEOUT_S = 8.0
 READ_TIMEOUT_S = 30.0
-CHUNK_BYTES = 1 << 20
+REPORT_BYTES = 1 << 20
 MAX_FRUITLESS_TRIES = 3
 """So many broken connections in a row without a new byte end it."""
 
@@ -51,23 +51,18 @@ def fetch_from_hub(job: FetchJob, source: HubSource) -> Path:
 def _request(client: httpx.Client, url: str, job: FetchJob, partial: Path, start: int) -> None:
     headers = {"Range": f"bytes={start}-"} if start else {}
     with client.stream("GET", url, headers=headers) as response:
-        if response.status_code == 416:  # what we have does not fit what is there: start again
-            partial.unlink(missing_ok=True)
-            if not start:
-                raise SourceFailed(f"{url} cannot be read (HTTP 416)")
-            return
         _check(response, job, url)
-        resumed = response.status_code == 206 and response.headers.get("content-range", "").startswith(
-            f"bytes {start}-"
-        )
-        done = start if resumed else 0
+        resumed = response.status_code == 206 and start > 0
+        done = reported = start if resumed else 0
         job.check_space(job.entry.size - done)
         with partial.open("ab" if resumed else "wb") as file:
-            for block in response.iter_raw(CHUNK_BYTES):
+            for block in response.iter_raw():  # in the network's own pieces: none is lost when it breaks
                 job.check_cancelled()
                 file.write(block)
                 done += len(block)
-                job.report(min(done, job.entry.size), "")
+                if done - reported >= REPORT_BYTES or done >= job.entry.size:
+                    job.report(min(done, job.entry.size), "")
+                    reported = done
                 if done > job.entry.size:
                     return
     if done < job.entry.size:
@@ -77,12 +72,17 @@ def _request(client: httpx.Client, url: str, job: FetchJob, partial: Path, start
 def _check(response: httpx.Response, job: FetchJob, url: str) -> None:
     """Refuses, before its bytes are fetched, what cannot be our file. The hub names its sha256 while redirecting."""
     if response.status_code not in (200, 206):
+        # 416: what is there is shorter than what we already have, so it is not our file.
         advice = "; is HF_TOKEN right?" if response.status_code in (401, 403) else ""
         raise SourceFailed(f"{url} answered HTTP {response.status_code}{advice}")
     for step in (*response.history, response):
         digest = re.fullmatch(r'(?:W/)?"?([0-9a-f]{64})"?', step.headers.get("x-linked-etag", ""))
         if digest and digest[1] != job.entry.sha256:
             raise SourceFailed(f"{url} holds another file now (its sha256 is not the pinned one)")
+    header = "content-length" if response.status_code == 200 else "content-range"
+    whole = response.headers.get(header, "").rpartition("/")[2]
+    if whole.isdecimal() and int(whole) != job.entry.size:
+        raise SourceFailed(f"{url} has {whole} bytes, not {job.entry.size}")
 
 
 def _reason(error: Exception) -> str:

@@ -59,6 +59,8 @@ def decide(
 ) -> StopDecision:
     """Applies the configured stopping rule to the votes after ``samples`` samples, ``window`` of them new."""
     if config.stop == "early":
+        if window < config.window and samples < config.n:
+            return StopDecision(stop=False, confidence=0.0, reason="the window is not complete")
         class_of = {index: place for place, one in enumerate(classes) for index in one.members}
         latest = [class_of.get(index) for index in range(samples - window, samples)]
         return early_stopping(latest, samples, most=config.n)
@@ -72,12 +74,11 @@ def build(config: SelfConsistencyConfig) -> StateGraph[Any, Any, Any, Any]:
 
     async def sample(state: SolveState, runtime: Runtime[RunContext]) -> dict[str, Any]:
         done = len(state.candidates)
+        # Against a clock the first sample goes alone: an answer is there early, the window is completed after it.
+        hurried = done == 0 and runtime.context.meter.budget.max_seconds is not None
+        wanted = 1 if hurried else config.window - done % config.window
         candidates, limit = await propose(
-            runtime.context,
-            state.problem,
-            config,
-            n=min(config.window, config.n - done),
-            first_sample=done,
+            runtime.context, state.problem, config, n=min(wanted, config.n - done), first_sample=done
         )
         return {"candidates": candidates, "limit": limit}
 

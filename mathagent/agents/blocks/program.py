@@ -40,6 +40,8 @@ AnswerFrom = Literal["solution", "global", "last_line", "stdout"]
 PROGRAM_PROMPTS = ("pal/solution", "pal/solution_prefill", "pal/global", "pal/last_line", "pal/stdout")
 
 _FENCE = re.compile(r"^[ \t]*```[ \t]*([\w+-]*)[^\n]*\n(.*?)(?:^[ \t]*```|\Z)", re.DOTALL | re.MULTILINE)
+_STARTS_ANEW = re.compile(r"^(```|def solution\b)", re.MULTILINE)
+_BLANK_LINES = re.compile(r"\A(?:[ \t]*\n)+")
 _VALUE_OF: dict[AnswerFrom, str] = {"solution": "\n\nsolution()\n", "global": "\n\nanswer\n"}
 
 
@@ -87,9 +89,9 @@ async def write_programs(
 
 
 def _with_prefill(draft: Draft, prefill: tuple[Message, ...]) -> Draft:
-    if not prefill or draft.completion is None:
+    if not prefill or draft.completion is None or _STARTS_ANEW.search(draft.completion.text):
         return draft
-    whole = f"{prefill[0].content}\n{draft.completion.text.lstrip(chr(10))}"
+    whole = f"{prefill[0].content}\n{_BLANK_LINES.sub('', draft.completion.text)}"
     return draft.model_copy(update={"completion": draft.completion.model_copy(update={"text": whole})})
 
 

@@ -23,13 +23,33 @@ async def draw(
 ) -> tuple[tuple[Draft, ...], str | None]:
     """Draws ``params.n`` samples, numbered from ``first_sample``; returns drafts and the limit that ended it.
 
-    One request where the backend draws n samples itself, else n requests at once. A sample whose request failed is
-    a draft with a failure; samples that the budget did not allow are not among the drafts. Raises BackendError
-    where not a single sample could be had, for any reason but the budget.
+    One request where the backend draws n samples itself, else n requests at once; near the end of a budget fewer
+    at once, so that those few are whole. A sample whose request failed is a draft with a failure; samples that
+    the budget did not allow are not among the drafts. Raises BackendError where not a single sample of a request
+    could be had, for any reason but the budget.
     """
+    drafts: tuple[Draft, ...] = ()
+    limit: str | None = None
+    while len(drafts) < params.n and limit is None:
+        at_once = context.meter.affordable(params.n - len(drafts), params.max_tokens)
+        some = params.model_copy(update={"n": at_once, "seed": context.seed})
+        more, limit = await _draw_at_once(
+            context, messages, some, role, first_sample + len(drafts), continue_assistant
+        )
+        drafts += more
+    return drafts, limit
+
+
+async def _draw_at_once(
+    context: RunContext,
+    messages: tuple[Message, ...],
+    params: SamplingParams,
+    role: str,
+    first_sample: int,
+    continue_assistant: bool,
+) -> tuple[tuple[Draft, ...], str | None]:
     several = context.backend.capabilities.n
     batches = [(first_sample, params.n)] if several else [(first_sample + i, 1) for i in range(params.n)]
-    seeded = params.model_copy(update={"seed": context.seed})
 
     async def request(start: int, count: int) -> list[Completion]:
         def on_delta(index: int, text: str) -> None:
@@ -39,7 +59,7 @@ async def draw(
         done = await context.backend.complete(
             ChatRequest(
                 messages=messages,
-                params=seeded.model_copy(update={"n": count}),
+                params=params.model_copy(update={"n": count}),
                 role=role,
                 first_sample=start,
                 continue_assistant=continue_assistant,

@@ -100,6 +100,11 @@ async def test_reply_continues_the_program_where_the_backend_can() -> None:
     assert backend.requests[0].messages[-1].content.endswith("def solution():")
 
 
+async def test_reply_that_starts_the_program_anew_is_taken_as_it_is() -> None:
+    backend = ScriptedBackend([f"Sure:\n{program('return 3 * 4 - 4')}"])
+    assert (await solve(backend)).answer == "8"
+
+
 async def test_truncated_program_is_not_run() -> None:
     reply = Reply(text=program("return 8"), finish_reason="length")
     solution = await solve(ScriptedBackend([reply], capabilities=CHAT_ONLY))

@@ -93,12 +93,40 @@ async def test_without_stopping_all_samples_are_drawn() -> None:
     assert len(solution.candidates) == 6
 
 
-async def test_call_budget_keeps_the_best_so_far() -> None:
-    backend = ScriptedBackend(boxed("1", "2", "1", "3"))
+async def test_call_budget_is_used_up_and_keeps_the_best_so_far() -> None:
+    backend = ScriptedBackend(boxed("1", "2", "1", "3", "2", "2"))
     solution = await solve(backend, budget=Budget(max_calls=6))
-    assert solution.answer == "1"
+    assert solution.answer == "2"
+    assert len(solution.candidates) == 6
     assert solution.stopped == "budget"
     assert "6 calls" in solution.detail
+
+
+async def test_token_budget_draws_whole_samples_one_by_one_near_its_end() -> None:
+    replies = [Reply(text=text, completion_tokens=30) for text in boxed("1", "2", "1", "3")]
+    replies.append(Reply(text="Let us see", completion_tokens=10, finish_reason="length"))
+    backend = ScriptedBackend(replies)
+    solution = await solve(backend, budget=Budget(max_tokens=130), max_tokens=60)
+    assert [(r.params.n, r.params.max_tokens) for r in backend.requests] == [(2, 60), (1, 60), (1, 40), (1, 10)]
+    assert solution.answer == "1"
+    assert solution.usage.completion_tokens == 130
+    assert solution.stopped == "budget"
+
+
+async def test_against_a_clock_the_first_sample_goes_alone() -> None:
+    backend = ScriptedBackend(boxed("1", "1", "1", "1"))
+    solution = await solve(backend, budget=Budget(max_seconds=60))
+    assert [request.params.n for request in backend.requests] == [1, 3]
+    assert solution.answer == "1"
+    early = ScriptedBackend(boxed("1", "1", "1", "1"))
+    assert len((await solve(early, budget=Budget(max_seconds=60), stop="early")).candidates) == 4
+
+
+async def test_deadline_in_the_second_window_keeps_the_first() -> None:
+    script = [*boxed("1", "2", "1", "2"), *[Reply(text="never", delay_s=60)] * 4]
+    solution = await solve(ScriptedBackend(script), budget=Budget(max_seconds=8))
+    assert solution.answer == "1"
+    assert solution.stopped == "budget"
 
 
 async def test_backends_without_n_are_asked_one_by_one() -> None:
