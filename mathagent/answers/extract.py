@@ -53,6 +53,7 @@ _LEADING = re.compile(
     r"^(?:(?:is|are|be|equals|equal to|therefore|thus|simply|just)\b\s*|[=:：是为\s>])+", re.IGNORECASE
 )
 _MATH = re.compile(r"\$\$(.+?)\$\$|\$([^$\n]+)\$|\\\((.+?)\\\)|\\\[(.+?)\\\]", re.DOTALL)
+_ENVIRONMENT = re.compile(r"\\(?:begin|end)\{[a-z]+\*?\}(?:\{[lcr|]*\})?")
 _WORD = re.compile(r"(?<![\\A-Za-z])[A-Za-z]{2,}")
 _NOT_PROSE = frozenset(["and", "or", "sin", "cos", "tan", "log", "ln", "sqrt", "pi", "exp"])
 _MAX_WORDS = 6
@@ -65,8 +66,8 @@ def extract_answer(text: str, choices: Sequence[str] = ()) -> Answer | None:
     With ``choices`` the answer is a choice's label (``normal`` in the choices' letter case), found by label, text or
     value; a marked label such as ``(B)`` then counts without a trigger too. None where nothing is stated.
     """
-    for statement in _statements(text):
-        answer = _answer_in(statement, choices)
+    for statement, marked in _statements(text):
+        answer = _as_answer(statement) if marked and not choices else _answer_in(statement, choices)
         if answer is not None:
             return answer
     if not choices:
@@ -80,7 +81,7 @@ def extract_from_trigger_reply(text: str, choices: Sequence[str] = ()) -> Answer
     """The answer in a reply to "Therefore, the answer is": the first match. ``$1,234.`` → 1234; "" → None."""
     marked = last_boxed(text)
     if marked is not None:
-        answer = _answer_in(marked, choices)
+        answer = _answer_in(marked, choices) if choices else _as_answer(marked)
         if answer is not None:
             return answer
     triggers = list(_TRIGGER.finditer(text))
@@ -135,19 +136,19 @@ def last_boxed(text: str) -> str | None:
     return ", ".join(dict.fromkeys(contents))
 
 
-def _statements(text: str) -> Iterator[str]:
-    """What a reply states as its answer, the most explicit and latest first."""
-    marked = last_boxed(text)
-    if marked is not None:
-        yield marked
+def _statements(text: str) -> Iterator[tuple[str, bool]]:
+    """(what a reply states as its answer, whether marks say where it ends), the most explicit and latest first."""
+    boxed = last_boxed(text)
+    if boxed is not None:
+        yield boxed, True
     for pattern in (_TAG, _HASHES):
         found = pattern.findall(text)
         if found:
-            yield found[-1].strip()
+            yield found[-1].strip(), True
     for match in reversed(list(_TRIGGER.finditer(text))):
         statement = _statement(text[match.end() :])
         if statement:
-            yield statement
+            yield statement, False
 
 
 def _statement(tail: str) -> str:
@@ -176,7 +177,8 @@ def _answer_in(statement: str, choices: Sequence[str]) -> Answer | None:
             inner = _formula_or_number(statement)
             label = choice_by_text(inner, choices) if inner else None
         return Answer(raw=statement, normal=label) if label else None
-    words = [word for word in _WORD.findall(untext(tidy(statement))) if word.lower() not in _NOT_PROSE]
+    plain = untext(_ENVIRONMENT.sub("", tidy(statement)))
+    words = [word for word in _WORD.findall(plain) if word.lower() not in _NOT_PROSE]
     if parse_form(statement).kind in ("number", "ratio", "based") or len(words) < 2:
         return _as_answer(statement)
     inner = _formula_or_number(statement)

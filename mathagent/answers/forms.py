@@ -278,7 +278,11 @@ def _is_prose(text: str) -> bool:
 def _is_text(text: str) -> bool:
     """Whether a leaf is words (or a letter, a date) rather than mathematics."""
     words = untext(_FUNCTION_WORDS.sub(" ", text.replace("\\text", "")))
-    if _DATE.match(text) or ("\\text" in text and not re.search(r"[\d^+=]", text)):
+    if (
+        _DATE.match(text)
+        or text.lower() in ("no", "yes")
+        or ("\\text" in text and not re.search(r"[\d^+=]", text))
+    ):
         return True
     if re.fullmatch(r"[^\d\\+*/^_=()|-]*", text) and not re.fullmatch(r"[a-z]{1,2}|[a-z](?: [a-z])*", text):
         return True

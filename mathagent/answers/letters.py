@@ -21,6 +21,9 @@ def choice_in_statement(statement: str, choices: Sequence[str]) -> str | None:
     """
     labels = tuple(label for label, _ in labelled_choices(choices))
     statement = strip_wrappers(statement[:_MAX_STATEMENT])
+    several = several_labels(statement, labels)
+    if several:
+        return ", ".join(several)
     explicit = explicit_label(statement, labels, "first")
     if explicit is not None:
         return explicit
@@ -29,10 +32,25 @@ def choice_in_statement(statement: str, choices: Sequence[str]) -> str | None:
     return choice_by_text(statement, choices) or _bare_label(statement, labels)
 
 
+def several_labels(text: str, labels: Sequence[str]) -> tuple[str, ...]:
+    """The labels, sorted, of a text that consists of two or more of them ("A B D", "A, C and D", "ABD")."""
+    bare = re.sub(r"\\text\s*\{|[(){}$.*]|\band\b|和", " ", text)
+    letters = re.split(r"[\s,;、]+", bare.strip())
+    if len(letters) == 1 and letters[0].isupper():
+        letters = list(letters[0])
+    found = {label for label in labels if label in letters}
+    whole = len(found) == len(letters) == len(set(letters))
+    return tuple(sorted(found)) if whole and len(found) > 1 else ()
+
+
 def choice_by_text(text: str, choices: Sequence[str]) -> str | None:
     """The label of the one choice that ``text`` equals as text or value; None where none or several do."""
+    labelled = labelled_choices(choices)
+    literal = [label for label, content in labelled if content.casefold() == text.strip().casefold()]
+    if len(literal) == 1:
+        return literal[0]
     matching = []
-    for label, content in labelled_choices(choices):
+    for label, content in labelled:
         judgement = compare_fast(text, content, lenient=True)
         if judgement is not None and judgement.verdict == "equal":
             matching.append(label)
@@ -41,7 +59,11 @@ def choice_by_text(text: str, choices: Sequence[str]) -> str | None:
 
 def explicit_label(text: str, labels: tuple[str, ...], which: Literal["first", "last"]) -> str | None:
     """The first or last label that is marked as one: ``(B)``, ``**B**``, ``B)``, ``option B``."""
-    found = [next(group for group in match.groups() if group) for match in _explicit(labels).finditer(text)]
+    found = [
+        next(group for group in match.groups() if group)
+        for match in _explicit(labels).finditer(text)
+        if match.lastindex != _CLOSED_ONLY or not _opened(text[: match.start()])
+    ]
     if not found:
         return None
     return _as_label(found[0] if which == "first" else found[-1], labels)
@@ -57,8 +79,17 @@ def _explicit(labels: tuple[str, ...]) -> re.Pattern[str]:
         rf"|\*\*\s*\(?{one}\)?\s*[.):]?\s*\*\*"
         rf"|(?i:\b(?:option|choice)|选项?)\s*[:：]?\s*\**\(?{one}(?![A-Za-z0-9])"
         rf"|\\text(?:bf)?\{{\s*\(?{one}\)?\s*\}}"
-        rf"|(?<![A-Za-z0-9.(\\]){one}\s*[).:](?=\s|$|[^\sA-Za-z0-9)])"
+        rf"|(?<![A-Za-z0-9.(\\+*/=^_-]){one}\s*[).:](?=\s|$|\*|\$)"
     )
+
+
+_CLOSED_ONLY = 6
+"""The last group: a label with nothing but a closing mark, which in ``f(x, a)`` is no label."""
+
+
+def _opened(before: str) -> bool:
+    line = before.rpartition("\n")[2]
+    return line.count("(") > line.count(")")
 
 
 def _bare_label(statement: str, labels: tuple[str, ...]) -> str | None:

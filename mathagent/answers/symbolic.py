@@ -107,6 +107,8 @@ def _read(text: str, natural: bool) -> Any:
             normalization_config=None,
             conversion_config=ConversionConfig(lowercase_symbols=False),
         )
+    except MemoryError:
+        raise
     except Exception:  # noqa: BLE001 - the parser raises bare Exceptions, and SymPy any kind, on text it cannot read
         return None
     return _settled(parsed) if isinstance(parsed, (sympy.Basic, sympy.MatrixBase)) else None
@@ -190,6 +192,8 @@ def _evaluate(expression: Any, point: dict[Any, Any], digits: int) -> Any:
             return value
         value = sympy.N(value, digits, maxn=digits * 20)
         real, imaginary = (_reliable(part) for part in value.as_real_imag())
+    except MemoryError:
+        raise
     except Exception:  # noqa: BLE001 - SymPy raises any kind of error on an undefined or unknown value
         return None
     if not all(part.is_number and part.is_finite for part in (real, imaginary)):

@@ -176,7 +176,8 @@ def _are_unit_words(value: str, spaced: bool, words: str) -> bool:
     if len(letters) == 1 and len(letters[0]) == 1:
         return spaced and letters[0] in _SINGLE and (bool(_PLAIN_NUMBER.match(value)) or "^" in words)
     if canonical_unit(words) or words.lower().rstrip("s") in _NEUTRAL:
-        return spaced or bool(_ATTACHED.match(words))
+        # Behind a bracket tidying has removed the space; behind a digit "5mg" may be a product.
+        return spaced or bool(_ATTACHED.match(words)) or not value[-1].isdigit()
     return spaced and bool(_PLAIN_NUMBER.match(value)) and _has_noun(words)
 
 

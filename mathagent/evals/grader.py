@@ -12,6 +12,7 @@ from mathagent.answers.choices import labelled_choices
 from mathagent.answers.compare import AnswerComparer, Comparison
 from mathagent.answers.extract import extract_answer, extract_reference
 from mathagent.answers.latex import strip_wrappers
+from mathagent.answers.letters import several_labels
 from mathagent.errors import UsageError
 from mathagent.types import Problem, Value
 
@@ -72,37 +73,39 @@ class Grader:
     async def _grade_choice(self, answer: str, reference: str, choices: Sequence[str]) -> tuple[Outcome, str]:
         """Grades by label; an answer or reference in a choice's own words or value stands for its label."""
         labelled = labelled_choices(choices)
-        right, unsure = await self._label(_first_alternative(reference, labelled), labelled, choices)
-        if right is None:
+        right = {
+            label for text in _alternatives(reference) for label in await self._labels(text, labelled, choices)
+        }
+        if not right:
             return _as_grade(await self._against(answer, reference))
-        given, unsure_too = await self._label(answer, labelled, choices)
-        if given == right:
-            return "correct", f"choice {right}"
-        if given is None and (unsure or unsure_too):
-            return "undecided", "the answer could not be compared with every choice"
-        return "incorrect", f"choice {given}, not {right}" if given else "the answer is none of the choices"
+        given = await self._labels(answer, labelled, choices)
+        several = several_labels(strip_wrappers(reference), [label for label, _ in labelled])
+        if given and (given == set(several) if several else given <= right):
+            return "correct", f"choice {', '.join(sorted(given))}"
+        if given:
+            return "incorrect", f"choice {', '.join(sorted(given))}, not {', '.join(sorted(right))}"
+        comparison = await self._any_of(answer, [content for label, content in labelled if label in right])
+        return ("incorrect", "no choice is named") if comparison.verdict == "different" else _as_grade(comparison)
 
-    async def _label(
-        self, text: str, labelled: Sequence[tuple[str, str]], choices: Sequence[str]
-    ) -> tuple[str | None, bool]:
-        """(label, whether a comparison stayed undecided) of the choice that ``text`` names."""
+    async def _labels(self, text: str, labelled: Sequence[tuple[str, str]], choices: Sequence[str]) -> set[str]:
+        """The labels that ``text`` names: one, several ("A B D"), or none where no one choice is meant."""
         bare = strip_wrappers(text).strip("() ")
-        contents = [content for _, content in labelled]
-        if bare not in contents:  # a choice's own text wins over a label: the choice "A" of unlabelled ones
-            for label, _ in labelled:
-                if bare.lower() == label.lower():
-                    return label, False
+        literal = [label for label, content in labelled if content == bare]
+        if len(literal) == 1:  # a choice's own text wins over a label: the choice "A" of unlabelled ones
+            return set(literal)
+        named = {label for label, _ in labelled if label.lower() == bare.lower()}
+        if named:
+            return named
         found = extract_answer(f"\\boxed{{{text}}}", choices)
         if found is not None:
-            return found.normal, False
-        comparisons = [await self._comparer.equal(text, content, lenient=True) for content in contents]
-        same = [
+            return set(found.normal.split(", "))
+        comparisons = [await self._comparer.equal(text, content, lenient=True) for _, content in labelled]
+        same = {
             label
             for (label, _), comparison in zip(labelled, comparisons, strict=True)
             if comparison.verdict == "equal"
-        ]
-        undecided = any(comparison.verdict == "undecided" for comparison in comparisons)
-        return (same[0] if len(same) == 1 else None), undecided
+        }
+        return same if len(same) == 1 else set()
 
 
 def _as_grade(comparison: Comparison) -> tuple[Outcome, str]:
@@ -125,7 +128,6 @@ def _plain(item: object) -> str:
     return json.dumps(item)
 
 
-def _first_alternative(reference: str, labelled: Sequence[tuple[str, str]]) -> str:
-    """The alternative of a listed reference that is among the choices; the reference itself otherwise."""
-    contents = {content for _, content in labelled}
-    return next((str(item) for item in _json_list(reference) if str(item) in contents), reference)
+def _alternatives(reference: str) -> list[str]:
+    """The accepted spellings of a reference: the strings of a JSON list, or the reference itself."""
+    return [str(item) for item in _json_list(reference)] or [reference]

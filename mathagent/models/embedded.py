@@ -269,6 +269,7 @@ def _client(server: ServerProcess) -> httpx.AsyncClient:
         base_url=server.url,
         headers={"Authorization": f"Bearer {server.api_key}"},
         timeout=httpx.Timeout(READ_TIMEOUT_S, connect=CONNECT_TIMEOUT_S),
-        limits=httpx.Limits(max_connections=None),
+        # A connection for each request: llama.cpp closes kept ones after 5 s or 100 requests, often just as we ask.
+        limits=httpx.Limits(max_connections=None, max_keepalive_connections=0),
         trust_env=False,  # a proxy cannot reach our own loopback
     )

