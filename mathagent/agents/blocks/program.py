@@ -69,7 +69,10 @@ async def write_programs(
     )
     prefill: tuple[Message, ...] = ()
     if config.answer_from == "solution" and context.backend.capabilities.continue_assistant:
-        prefill = render("pal/solution_prefill")
+        # The line must be whole: without its end small models indent the next one by chance.
+        prefill = tuple(
+            turn.model_copy(update={"content": f"{turn.content}\n"}) for turn in render("pal/solution_prefill")
+        )
     params = SamplingParams(
         temperature=config.sampling_temperature,
         top_p=config.top_p,
@@ -91,7 +94,7 @@ async def write_programs(
 def _with_prefill(draft: Draft, prefill: tuple[Message, ...]) -> Draft:
     if not prefill or draft.completion is None or _STARTS_ANEW.search(draft.completion.text):
         return draft
-    whole = f"{prefill[0].content}\n{_BLANK_LINES.sub('', draft.completion.text)}"
+    whole = prefill[0].content + _BLANK_LINES.sub("", draft.completion.text)
     return draft.model_copy(update={"completion": draft.completion.model_copy(update={"text": whole})})
 
 

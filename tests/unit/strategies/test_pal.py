@@ -97,7 +97,7 @@ async def test_reply_continues_the_program_where_the_backend_can() -> None:
     solution = await solve(backend)
     assert solution.answer == "8"
     assert backend.requests[0].continue_assistant
-    assert backend.requests[0].messages[-1].content.endswith("def solution():")
+    assert backend.requests[0].messages[-1].content.endswith("def solution():\n")
 
 
 async def test_reply_that_starts_the_program_anew_is_taken_as_it_is() -> None:
