@@ -57,24 +57,24 @@ def show_summaries(console: Console, summaries: Sequence[Summary]) -> None:
     if not summaries:
         return
     first = summaries[0]
-    table = Table(title=f"{first.dataset} · {first.model}", title_justify="left", title_style="bold")
-    for name in ("strategy", "n", "correct", "accuracy", "95% interval", "tokens", "calls", "seconds", "failures"):
-        table.add_column(name, justify="left" if name in ("strategy", "failures") else "right", overflow="fold")
+    console.print(f"{first.dataset} · {first.model}", style="bold", markup=False, highlight=False)
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    for name in ("strategy", "n", "correct", "accuracy", "95% interval", "tokens", "calls", "seconds"):
+        table.add_column(name, justify="left" if name == "strategy" else "right", no_wrap=True)
     for one in summaries:
-        accuracy = "–" if one.accuracy is None else f"{one.accuracy:.1%}"
-        seconds = "cached" if one.seconds is None else f"{one.seconds:.1f}"
         table.add_row(
             one.strategy,
             str(one.problems),
             str(one.correct),
-            accuracy,
-            f"{one.low:.1%} – {one.high:.1%}",
+            "–" if one.accuracy is None else f"{one.accuracy:.1%}",
+            f"{one.low:.1%}–{one.high:.1%}",
             f"{one.completion_tokens:.0f}",
             f"{one.calls:.1f}",
-            seconds,
-            _failures(one),
+            "cached" if one.seconds is None else f"{one.seconds:.1f}",
         )
     console.print(table)
+    for one in summaries:
+        console.print(f"not right, {one.strategy}: {_failures(one)}", markup=False, highlight=False)
     console.print("tokens (completion), calls and wall-clock seconds are means a problem", style="dim")
 
 

@@ -124,7 +124,7 @@ async def test_against_a_clock_the_first_sample_goes_alone() -> None:
 
 async def test_deadline_in_the_second_window_keeps_the_first() -> None:
     script = [*boxed("1", "2", "1", "2"), *[Reply(text="never", delay_s=60)] * 4]
-    solution = await solve(ScriptedBackend(script), budget=Budget(max_seconds=8))
+    solution = await solve(ScriptedBackend(script), budget=Budget(max_seconds=3))
     assert solution.answer == "1"
     assert solution.stopped == "budget"
 
