@@ -44,8 +44,8 @@ def solve_command(arguments: SolveArguments) -> int:
     if text is None:
         from mathagent.console.repl import ReplOptions, run_repl
 
-        shared = arguments.model_dump(include=set(ReplOptions.model_fields) - {"budget"})
-        return run_repl(ReplOptions(**shared, budget=arguments.budget))
+        given = {name: getattr(arguments, name) for name in ReplOptions.model_fields}
+        return run_repl(ReplOptions(**{name: value for name, value in given.items() if value is not None}))
     solution = asyncio.run(_solve(arguments, Problem(text=text)))
     if arguments.as_json:
         sys.stdout.write(solution.model_dump_json(indent=2) + "\n")

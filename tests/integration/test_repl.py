@@ -16,11 +16,6 @@ from types import TracebackType
 import pytest
 
 APP = Path(__file__).with_name("repl_app.py")
-REAL = """
-import sys
-from mathagent.console.repl import ReplOptions, run_repl
-sys.exit(run_repl(ReplOptions(model=sys.argv[1], strategy="pal")))
-"""
 PROMPT = "\n>"  # its space is drawn by moving the cursor
 ENTER, CTRL_C, CTRL_D, ALT_ENTER, TAB, UP = "\r", "\x03", "\x04", "\x1b\r", "\t", "\x1b[A"
 PATIENCE_S = 60.0  # a loaded machine may take long; a healthy one needs a second
@@ -202,13 +197,23 @@ def test_completion_and_history(tmp_path: Path) -> None:
 def test_with_the_real_solver_and_a_scripted_model(tmp_path: Path) -> None:
     script = tmp_path / "replies.json"  # the model goes on where the prompt has begun the program
     script.write_text(json.dumps(["    return 6 * 7"]))
-    with Terminal(tmp_path / "home", "-c", REAL, f"script:{script}") as terminal:
+    with Terminal(
+        tmp_path / "home", "-m", "mathagent", "solve", "--model", f"script:{script}", "--strategy", "pal"
+    ) as terminal:
         terminal.press("What is 6 * 7?", ENTER)
         terminal.expect("return 6 * 7")
         terminal.expect("answer      42")
         terminal.expect("1 check holds")
         terminal.press("What is 1 + 1?", ENTER)
         terminal.expect("error: the script has no reply left")
+        terminal.press(CTRL_D)
+        assert terminal.leave() == 0
+
+
+def test_the_command_without_a_problem_opens_a_session_with_the_defaults(tmp_path: Path) -> None:
+    with Terminal(tmp_path / "home", "-m", "mathagent", "solve") as terminal:
+        terminal.press("/strategy", ENTER)
+        terminal.expect("* self-consistency")
         terminal.press(CTRL_D)
         assert terminal.leave() == 0
 
