@@ -206,6 +206,7 @@ def test_with_the_real_solver_and_a_scripted_model(tmp_path: Path) -> None:
         terminal.expect("1 check holds")
         terminal.press("What is 1 + 1?", ENTER)
         terminal.expect("error: the script has no reply left")
+        terminal.expect(PROMPT)
         terminal.press(CTRL_D)
         assert terminal.leave() == 0
 
@@ -214,6 +215,7 @@ def test_the_command_without_a_problem_opens_a_session_with_the_defaults(tmp_pat
     with Terminal(tmp_path / "home", "-m", "mathagent", "solve") as terminal:
         terminal.press("/strategy", ENTER)
         terminal.expect("* self-consistency")
+        terminal.expect(PROMPT)  # a key pressed between two prompts is lost
         terminal.press(CTRL_D)
         assert terminal.leave() == 0
 
