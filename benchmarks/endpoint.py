@@ -119,9 +119,8 @@ def main() -> None:
             best[label] = (min(before[0], wall), min(before[1], cpu))
     server.terminate()
     base_wall, base_cpu = best["raw aiohttp"]
-    print(
-        f"{given.requests} requests, {given.at_once} at once, ideal {given.requests / given.at_once * given.delay:.2f} s"
-    )
+    ideal = given.requests / given.at_once * given.delay
+    print(f"{given.requests} requests, {given.at_once} at once, ideal {ideal:.2f} s")
     print("| client | wall s | × raw | CPU s | × raw |\n|---|---|---|---|---|")
     for label, (wall, cpu) in best.items():
         print(f"| {label} | {wall:.2f} | {wall / base_wall:.2f} | {cpu:.2f} | {cpu / base_cpu:.2f} |")
