@@ -1,6 +1,6 @@
 """Any OpenAI-compatible chat endpoint, through the openai client on its aiohttp transport.
 
-(With 64 requests at once a bare httpx pool cost ten times the CPU time of aiohttp: docs/architecture.md.)
+(What it costs beside raw aiohttp: benchmarks/endpoint.py, figures in docs/benchmarks.md.)
 """
 
 from __future__ import annotations
