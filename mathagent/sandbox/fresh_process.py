@@ -155,36 +155,3 @@ def _environment(scratch: Path) -> dict[str, str]:
     }
     kept = child_environment().get("SYSTEMROOT")  # Python does not start without it on Windows
     return fixed | ({"SYSTEMROOT": kept, "TEMP": str(scratch), "TMP": str(scratch)} if kept else {})
-
-
-def _stays_inside(name: str) -> bool:
-    path = PurePosixPath(name)
-    parts = path.parts
-    return bool(parts) and not path.is_absolute() and ".." not in parts and not set(name) & {"\\", "\0", ":"}
-
-
-def remove_folder(folder: Path) -> None:
-    """Deletes ``folder``, whatever a program made in it: no modes, a tree too deep for Python's own rmtree.
-
-    Raises SandboxError if something is left.
-    """
-    try:
-        for name in ("request", "scratch"):  # the usual case: nothing was written
-            path = folder / name
-            path.rmdir() if path.is_dir() else path.unlink(missing_ok=True)
-        folder.rmdir()
-        return
-    except OSError:
-        pass
-    if os.name == "posix":
-        # rm keeps few descriptors open and does not recurse; chmod only where a folder was made unreadable
-        for command in (("rm", "-rf"), ("chmod", "-R", "u+rwx"), ("rm", "-rf")):
-            subprocess.run(
-                (*command, "--", str(folder)), capture_output=True, check=False, env=child_environment()
-            )
-            if not folder.exists():
-                return
-    else:
-        shutil.rmtree(folder, ignore_errors=True)
-    if folder.exists():
-        raise SandboxError(f"the scratch folder {folder} cannot be deleted; delete it by hand")
