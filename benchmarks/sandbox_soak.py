@@ -4,10 +4,11 @@ usage: python benchmarks/sandbox_soak.py [--runs N] [--sessions N] [--at-once N]
                                          [--sandbox process|subprocess] [--ready N] [--grace-ms MS] [--growth-mb MB]
 
 Checked: each program and session shows its own random token and no other; hostile programs end as they should;
-time-outs end within --grace-ms of their limit, by the caller's clock; and after the soak, compared with the state
-after a warm-up, there are no more open files (ours and of the processes below us), no more processes or zombies
-(orphans included: we adopt them), no more than --growth-mb more memory (RSS; ours, and of the processes below us),
-and no scratch folder. Prints what happened in ten legs; exit code 1 where something did not hold.
+time-outs end within --grace-ms of their limit, by the caller's clock (starting the run is included); and after the
+soak, compared with the state after a warm-up, there are no more open files (ours and of the processes below us), no
+more processes or zombies, no more than --growth-mb more memory (RSS; ours, and of the processes below us), and no
+scratch folder. Orphans are seen too: we adopt them (one zombie of bwrap's from the probe at the start is usual).
+Prints what happened in ten legs; exit code 1 where something did not hold.
 """
 
 from __future__ import annotations

@@ -162,10 +162,10 @@ class _Handler(BaseHTTPRequestHandler):
             self._reply(200, b"".join(lines))
         elif path == "/containers/create":
             config = json.loads(body)
-            container = FakeContainer(len(self.server.containers) + 1, config, self.server.command)
+            made = FakeContainer(len(self.server.containers) + 1, config, self.server.command)
             self.server.created.append(config)
-            self.server.containers[container.id] = container
-            self._json(201, {"Id": container.id, "Warnings": []})
+            self.server.containers[made.id] = made
+            self._json(201, {"Id": made.id, "Warnings": []})
         elif container := self._container():
             self._do(container, path.rpartition("/")[2])
 

@@ -1,7 +1,7 @@
-"""A small sandbox for tests of the wire: it "runs" one-line orders in its own process, sessions and snapshots included.
+"""A small sandbox for tests of the wire: it "runs" one-line orders in its own process, with sessions and snapshots.
 
-Orders: ``say TEXT``, ``sleep SECONDS``, ``fault`` (a bug in the sandbox), ``broken`` (SandboxError), ``die`` (the server
-kills itself), ``print`` (to stdout), ``big BYTES``, ``keep NAME``, ``names``, ``fetch``.
+Orders: ``say TEXT``, ``sleep SECONDS``, ``fault`` (a bug in the sandbox), ``broken`` (SandboxError), ``die`` (the
+server kills itself), ``print`` (to stdout), ``big BYTES``, ``keep NAME``, ``names``, ``fetch``, ``pid``.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def server_command(sandbox: str = "hosted_sandbox:HostedSandbox", parallel: int 
 
 
 class HostedSandbox:
-    """See the module. ``closed`` is a file that is written when the sandbox is closed, if named in ``say``."""
+    """See the module."""
 
     name = "hosted"
     label = "hosted/T"
@@ -100,6 +100,9 @@ class HostedSandbox:
                 return done.model_copy(update={"value": " ".join(names)})
             case "fetch":
                 return done.model_copy(update={"files": {name: files[name] for name in fetch if name in files}})
+            case "once":  # with a file's path: an error the second time
+                if not made_new(Path(rest)):
+                    return Execution(status="error", error="FileExistsError: not again", sandbox=self.label)
             case "pid":
                 return done.model_copy(update={"value": str(os.getpid())})
             case _:
@@ -108,7 +111,7 @@ class HostedSandbox:
 
 
 class HostedSession:
-    """A session is the names kept so far. ``keep pid`` differs in each process, so that a replay can go wrong."""
+    """A session is the names kept so far; the order ``once`` goes wrong in a second process of the same test."""
 
     def __init__(self, sandbox: HostedSandbox, limits: Limits, names: list[str]) -> None:
         self.sandbox, self.limits, self.names = sandbox, limits, names
@@ -124,3 +127,11 @@ class HostedSession:
 
     async def aclose(self) -> None:
         self.sandbox.sessions -= 1
+
+
+def made_new(path: Path) -> bool:
+    try:
+        path.touch(exist_ok=False)
+    except FileExistsError:
+        return False
+    return True

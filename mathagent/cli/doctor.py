@@ -20,7 +20,7 @@ from mathagent.models.catalog import catalog, size_text
 from mathagent.models.connect import split_model
 from mathagent.models.openai_compat import OPENAI_URL
 from mathagent.models.weights import status
-from mathagent.sandbox import SANDBOXES
+from mathagent.sandbox import DEFAULT_SANDBOX, INTERACTIVE_SANDBOX, SANDBOXES
 from mathagent.types import Value
 
 ENDPOINT_TIMEOUT_S = 5.0
@@ -135,6 +135,8 @@ def _endpoint(configured: Settings) -> list[Finding]:
 def _sandbox() -> list[Finding]:
     findings = []
     for name in SANDBOXES.names():
+        if name == INTERACTIVE_SANDBOX != DEFAULT_SANDBOX:
+            continue  # the default one with another setting
         try:
             layers = SANDBOXES.load(name)().layers()
         except MathagentError as error:

@@ -13,22 +13,20 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from mathagent.errors import SandboxError
 from mathagent.sandbox.base import Limits
 from mathagent.sandbox.outcome import Ended, EndReason, conclude, fetch_bytes, report_cap
 from mathagent.sandbox.pipes import Pipe
 from mathagent.sandbox.scratch import remove_folder
-from mathagent.sandbox.zygote_link import ZygoteLink, pid_of
+from mathagent.sandbox.zygote_link import pid_of
 from mathagent.types import Execution
 
 INTERRUPT_GRACE_S = 0.1
 """How long a cell past its time may take to heed the interrupt, before the process is killed."""
 CPU_LOOK_S = 0.05
 END_S = 2.0
-START_S = 30.0
-_READY_BYTES = 4096
 VALUE_CHARS = 65_536
 _CPU_CLOCK = 2  # CPUCLOCK_SCHED of include/linux/posix-timers_types.h
 
@@ -122,21 +120,6 @@ class CellProcess:
         """The process's ends: stdout, stderr, channel. They stay ours until ``attach``."""
         return self.pipes["stdout"].write_fd, self.pipes["stderr"].write_fd, self._their_channel.fileno()
 
-    async def start_clone(self, link: ZygoteLink, limits: Mapping[str, int], scratch: str) -> None:
-        """Starts the process as a clone of a zygote. Raises SandboxError where it cannot be confined."""
-        source, ready = os.open(os.devnull, os.O_RDONLY), Pipe(_READY_BYTES, lambda: None)
-        try:
-            request = {"kind": "session", "limits": dict(limits), "scratch": scratch, "prefault": False}
-            clone = link.clone(request, [source, *self.their_fds, ready.write_fd])
-            self.attach(clone)
-            ready.start()
-            await asyncio.wait([ready.eof], timeout=START_S)
-            if not ready.data.startswith(b"ready"):
-                raise SandboxError(f"no session could be confined ({ready.data.decode('utf-8', 'replace')})")
-        finally:
-            os.close(source)
-            ready.close()
-
     def attach(self, handle: ProcessHandle, family: _Family | None = None) -> None:
         """The process has been started: begins to read, and ends it with ``close`` from now on."""
         self._handle = handle
@@ -224,16 +207,15 @@ class CellProcess:
         self, frame: bytes, limits: Limits, cpu_before: float, fetch: Sequence[str]
     ) -> tuple[EndReason, bytes]:
         """Sends a request and waits for its report; empty where the process had to be killed or has ended."""
-        answer = asyncio.ensure_future(self._answer(frame, report_cap(limits, fetch)))
+        answer: asyncio.Future[Any] = asyncio.ensure_future(self._answer(frame, report_cap(limits, fetch)))
+        waiting: list[asyncio.Future[Any]] = [answer, self._reason]
         deadline = self._loop.time() + limits.timeout_s
         try:
             while not answer.done() and not self._overflowed and self._loop.time() < deadline:
                 left = min(deadline - self._loop.time(), self._cpu_left(limits, cpu_before))
                 if left <= 0:
                     break
-                await asyncio.wait(
-                    [answer, self._reason], timeout=left, return_when=asyncio.FIRST_COMPLETED
-                )
+                await asyncio.wait(waiting, timeout=left, return_when=asyncio.FIRST_COMPLETED)
             if answer.done():
                 return "exit", answer.result()
             if not self._overflowed:
@@ -276,7 +258,12 @@ class CellProcess:
     async def _receive_fd(self) -> int:
         """The pidfd beside a reply. Raises OSError, ValueError."""
         readable: asyncio.Future[None] = self._loop.create_future()
-        self._loop.add_reader(self._channel, lambda: readable.done() or readable.set_result(None))
+
+        def note() -> None:
+            if not readable.done():
+                readable.set_result(None)
+
+        self._loop.add_reader(self._channel, note)
         try:
             await readable
         finally:

@@ -49,10 +49,10 @@ class Child:
         self._pidfd = -1
         self._timers: list[asyncio.TimerHandle] = []
 
-    def start(self, command: tuple[str, ...], env: dict[str, str], scratch: Path) -> None:
+    def start(self, command: tuple[str, ...], env: dict[str, str], scratch: Path, report_bytes: int) -> None:
         """Starts ``command`` plus the numbers of its stderr and result pipes. Raises OSError."""
         output = self.limits.output_bytes
-        caps = {"stdout": output, "stderr": output, "the result channel": REPORT_BYTES, "control": CONTROL_BYTES}
+        caps = {"stdout": output, "stderr": output, "the result channel": report_bytes, "control": CONTROL_BYTES}
         for name, cap in caps.items():
             self.pipes[name] = Pipe(cap, partial(self._overflow, name))
         stdout, stderr, result, control = (pipe.write_fd for pipe in self.pipes.values())

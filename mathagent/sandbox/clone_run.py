@@ -20,7 +20,7 @@ EXIT_S = 5.0
 """How long the kernel may take to end a killed clone and the zygote to tell."""
 DRAIN_S = 0.5
 READY_BYTES = 4096
-VALUE_CHARS = 65_536
+VALUE_CHARS = 500_000
 
 
 def numbers(limits: Limits) -> dict[str, int]:
@@ -28,9 +28,7 @@ def numbers(limits: Limits) -> dict[str, int]:
     return {"memory_mb": limits.memory_mb, "cpu_s": math.ceil(limits.cpu_s), "file_mb": limits.file_mb}
 
 
-def payload(
-    code: str, files: Mapping[str, bytes], fetch: Sequence[str], limits: Limits, *, lower: bool
-) -> bytes:
+def payload(code: str, files: Mapping[str, bytes], fetch: Sequence[str], limits: Limits, *, lower: bool) -> bytes:
     """What a clone reads: a header, the program, the files. ``lower``: it was made with wider limits than these."""
     source = code.encode("utf-8", "surrogatepass")
     header = {

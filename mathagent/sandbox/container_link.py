@@ -108,6 +108,14 @@ class Demultiplexer:
         self._header = b""
 
 
+def close_attached(attached: Any) -> None:
+    """Closes the socket that the SDK gave for a container's streams, with all that hangs on it."""
+    # The HTTP response hangs on the SDK's file object; it closes that too, and complains where it cannot any more.
+    for end in (getattr(attached, "_response", attached), getattr(attached, "_sock", attached)):
+        with suppress(OSError):
+            end.close()
+
+
 class ContainerLink:
     """The stdin and stdout of ``container``, through ``attached``, the socket that the SDK gave for them.
 
@@ -162,10 +170,7 @@ class ContainerLink:
         with suppress(TimeoutError):
             async with asyncio.timeout(KILL_S):
                 await in_thread(self._kill)
-        # The SDK hangs the HTTP response on its file object; the response closes that too, and complains if it cannot.
-        for end in (getattr(self._attached, "_response", self._attached), self._socket):
-            with suppress(OSError):
-                end.close()
+        close_attached(self._attached)
         self._reader.close()
         self._writer.close()
 

@@ -12,6 +12,7 @@ import math
 import os
 import platform
 import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -22,7 +23,7 @@ from mathagent.errors import SandboxError
 from mathagent.sandbox import docker_image
 from mathagent.sandbox.base import Layer
 from mathagent.sandbox.connection import Patience
-from mathagent.sandbox.container_link import ContainerLink, in_thread
+from mathagent.sandbox.container_link import ContainerLink, close_attached, in_thread
 from mathagent.sandbox.link import Link
 from mathagent.sandbox.remote import RemoteSandbox
 from mathagent.types import Value
@@ -72,6 +73,7 @@ class DockerSandbox(RemoteSandbox):
         self.options = options or ContainerOptions()
         self._new_client = client or _client
         self._client: Any = None
+        self._connecting = threading.Lock()
         self._preparing = asyncio.Lock()
         self._image = ""
 
@@ -137,8 +139,9 @@ class DockerSandbox(RemoteSandbox):
             from docker.errors import DockerException
 
             try:
-                if self._client is None:
-                    self._client = self._new_client()
+                with self._connecting:
+                    if self._client is None:
+                        self._client = self._new_client()
                 return question(self._client)
             except (DockerException, OSError) as error:  # requests' own errors are OSErrors
                 raise SandboxError(_explained(error)) from error
@@ -160,10 +163,13 @@ class DockerSandbox(RemoteSandbox):
     def _start(self, client: Any) -> tuple[Any, Any]:
         """A container that has just been started, and the socket attached to it before."""
         container = client.containers.create(**self._arguments(client.info()))
+        attached = None
         try:
             attached = container.attach_socket(params={"stdin": 1, "stdout": 1, "stderr": 1, "stream": 1})
             container.start()
         except BaseException:
+            if attached is not None:
+                close_attached(attached)
             container.remove(force=True)
             raise
         return container, attached

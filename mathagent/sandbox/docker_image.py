@@ -20,7 +20,7 @@ BUILD_S = 900.0
 
 _PACKAGE = Path(mathagent.__file__).parent
 _DOCKERFILE = "mathagent/sandbox/image/Dockerfile"
-_INSTALLED = ("mpmath", "numpy", "pydantic", "pydantic-settings", "pyseccomp", "sympy")
+INSTALLED = ("mpmath", "numpy", "pydantic", "pydantic-settings", "pyseccomp", "sympy")
 _LOG_CHARS = 500
 
 
@@ -35,7 +35,7 @@ def tag() -> str:
 def build_arguments() -> dict[str, str]:
     """Python and the libraries in the versions that are installed here, so that programs do the same in both."""
     major, minor = sys.version_info[:2]
-    return {"PYTHON": f"{major}.{minor}", "REQUIREMENTS": " ".join(map(_pinned, _INSTALLED))}
+    return {"PYTHON": f"{major}.{minor}", "REQUIREMENTS": " ".join(map(_pinned, INSTALLED))}
 
 
 @cache

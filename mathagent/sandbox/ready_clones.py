@@ -23,9 +23,7 @@ class ReadyClones:
         self._count = count
         self._waiting: list[tuple[CloneRun, int]] = []
 
-    def take(
-        self, code: str, limits: Limits, files: Mapping[str, bytes], fetch: Sequence[str]
-    ) -> CloneRun | None:
+    def take(self, code: str, limits: Limits, files: Mapping[str, bytes], fetch: Sequence[str]) -> CloneRun | None:
         """A clone that has begun to run ``code``; None where none waits or none fits."""
         narrower = (
             limits.memory_mb <= WIDEST.memory_mb

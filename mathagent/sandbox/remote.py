@@ -36,6 +36,7 @@ class RemoteSandbox:
         self._open_link, self._patience = open_link, patience or Patience()
         self._connections: list[Connection | None] = [None] * links
         self._opening = [asyncio.Lock() for _ in range(links)]
+        self._wanted = [0] * links
         self._closed = False
 
     @property
@@ -98,21 +99,31 @@ class RemoteSandbox:
 
     async def connection(self) -> Connection:
         """The least busy connection, opened if need be. Raises SandboxError where there is none to be had."""
-        loads = [0 if one is None or one.lost else one.load for one in self._connections]
+        loads = [
+            wanted + (0 if one is None or one.lost else one.load)
+            for wanted, one in zip(self._wanted, self._connections, strict=True)
+        ]
         index = loads.index(min(loads))
-        async with self._opening[index]:
-            if self._closed:
-                raise SandboxError("the sandbox is closed; open a new one")
-            current = self._connections[index]
-            if current is not None and current.lost is None:
-                return current
-            if current is not None:
-                await current.aclose()
-            fresh = self._connections[index] = Connection(await self._open_link(), self._patience)
-            if self._closed:
-                await fresh.aclose()
-            await fresh.open()
-            return fresh
+        self._wanted[index] += 1
+        try:
+            async with self._opening[index]:
+                return await self._open(index)
+        finally:
+            self._wanted[index] -= 1
+
+    async def _open(self, index: int) -> Connection:
+        if self._closed:
+            raise SandboxError("the sandbox is closed; open a new one")
+        current = self._connections[index]
+        if current is not None and current.lost is None:
+            return current
+        if current is not None:
+            await current.aclose()
+        fresh = self._connections[index] = Connection(await self._open_link(), self._patience)
+        if self._closed:
+            await fresh.aclose()
+        await fresh.open()
+        return fresh
 
     def execution(self, answer: Answer, limits: Limits, fetch: Sequence[str]) -> Execution:
         """What ``answer`` says about a program. Raises SandboxError where no program could run."""

@@ -182,7 +182,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         build: Callable[..., Sandbox] = SANDBOXES.load(chosen.sandbox)
         asyncio.run(_serve_new(build, options, requests, replies))
-    except (MathagentError, wire.WireError, ValueError, ConnectionError) as error:
+    except (
+        MathagentError,
+        ValueError,
+        OSError,
+    ) as error:  # WireError; streams that are no pipes; a client that broke off
         sys.stderr.write(f"sandbox server: {error}\n")
         return 1
     return 0

@@ -15,7 +15,7 @@ from mathagent.errors import SandboxError
 from mathagent.sandbox import filters
 from mathagent.sandbox.base import Layer
 from mathagent.sandbox.cgroup import Cgroup
-from mathagent.sandbox.jail import DROP_TO, Jail, bubblewrap, jail_for
+from mathagent.sandbox.jail import DROP_TO, Jail, jail_for
 from mathagent.sandbox.outcome import MAX_PROCESSES
 from mathagent.sandbox.scratch import new_folder, remove_folder
 from mathagent.sandbox.tiers import Tier, layers, refusal, tier
@@ -96,7 +96,7 @@ class ZygoteHost:
         if "seccomp" in self._without:
             return {}
         try:
-            return {kind: filters.compiled(kind) for kind in filters.KINDS}
+            return {kind: filters.compiled(kind, self.jail.bubblewrap) for kind in filters.KINDS}
         except SandboxError:
             return {}  # the zygote then says that this layer is not here
 

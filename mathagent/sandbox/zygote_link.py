@@ -210,9 +210,7 @@ class ZygoteLink:
         if "failed" in message:
             clone.end(CloneExit(failed=message["failed"]))
         else:
-            clone.end(
-                CloneExit(status=message["status"], cpu_s=message["cpu_s"], peak_kb=message["peak_kb"])
-            )
+            clone.end(CloneExit(status=message["status"], cpu_s=message["cpu_s"], peak_kb=message["peak_kb"]))
 
     def _lose(self) -> None:
         """The zygote is gone, or about to be: nothing more will be heard of its clones."""

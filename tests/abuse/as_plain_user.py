@@ -105,9 +105,16 @@ def _view(home: Path) -> tuple[str, ...]:
     command = [path, "--dev-bind", "/", "/", "--die-with-parent"]
     for folder in covered:
         command += ["--perms", "0755", "--tmpfs", str(folder)]
-    for folder in sorted(set(needed)):
-        if any(folder.is_relative_to(cover) for cover in covered):
-            command += ["--ro-bind", str(folder), str(folder)]
+    outermost = [folder for folder in sorted(set(needed)) if not set(needed) & set(folder.parents)]
+    for folder in outermost:
+        for cover in covered:
+            if folder.is_relative_to(cover):
+                between = [
+                    each for each in reversed(folder.parents) if each != cover and each.is_relative_to(cover)
+                ]
+                for each in between:  # bubblewrap would make them for root only
+                    command += ["--perms", "0755", "--dir", str(each)]
+                command += ["--ro-bind", str(folder), str(folder)]
     command += ["--bind", str(home), str(home)]
     return (*command, "--")
 

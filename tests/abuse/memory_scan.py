@@ -52,9 +52,9 @@ class Memory:
             offset += len(part) or PAGE
         return b"".join(parts)
 
-    def matches(self, pattern: bytes) -> set[bytes]:
+    def matches(self, *patterns: bytes) -> set[bytes]:
         """Every text in memory that matches; walks on from each block that holds something to its neighbours."""
-        expression = re.compile(pattern)
+        expressions = [re.compile(pattern) for pattern in patterns]  # each alone: its beginning is found fast
         waiting = {address // BLOCK for address in self.anchors()}
         seen: set[int] = set()
         found: set[bytes] = set()
@@ -63,18 +63,21 @@ class Memory:
             seen.add(number)
             data = self.block(number * BLOCK)
             if data:
-                found.update(expression.findall(data))
+                for expression in expressions:
+                    found.update(expression.findall(data))
                 waiting.update({number - 1, number + 1} - seen)
         return found
 
 
 def secrets_in_memory() -> str:
-    """ "control planted=0": both texts that the program itself made were found, and no planted one."""
+    """ "control planted=0": no planted text was found, but those that the program made, and the stack's beginning."""
     tail = format(int.from_bytes(os.urandom(14), "big") | 1 << 127, "032x")
     controls = [b"control-" + tail.encode(), ("control-" + tail[::-1]).encode()]
     block = bytearray(3 * BLOCK)
     block[2 * BLOCK : 2 * BLOCK + 40] = controls.pop()
-    found = Memory().matches(rb"(?:control|planted)-[0-9a-f]{32}")
+    # the environment as the kernel laid it: Python and C keep name and value apart, or copies of them
+    found = Memory().matches(rb"control-[0-9a-f]{32}", rb"planted-[0-9a-f]{32}", rb"PYTHONHASHSEE[D]=0")
     planted = [text for text in found if text.startswith(b"planted")]
     control = found >= {b"control-" + tail.encode(), b"control-" + tail[::-1].encode()}
+    control = control and any(text.startswith(b"PYTHONHASH") for text in found)
     return ("control " if control else "blind ") + (f"LEAK({planted[:3]!r})" if planted else "planted=0")

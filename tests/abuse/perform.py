@@ -43,8 +43,11 @@ class Outcome:
         return leaks(self.execution) + [text for text in self.around if "LEAK" in text] + stray + self.harm
 
 
-async def perform(hostile: Hostile, sandbox: Sandbox, planted: Planted) -> Outcome:
-    """Runs ``hostile`` and what goes before and beside it."""
+async def perform(hostile: Hostile, sandbox: Sandbox, planted: Planted, look_for_harm: bool = True) -> Outcome:
+    """Runs ``hostile`` and what goes before and beside it.
+
+    ``look_for_harm`` is for one program at a time: what is harmed does not tell by whom.
+    """
     slots = planted.slots()
     around: list[str] = []
     if hostile.before is not None:
@@ -62,7 +65,7 @@ async def perform(hostile: Hostile, sandbox: Sandbox, planted: Planted) -> Outco
         around += _beside_problems(await other, hostile.beside_value or "")
     else:
         execution = await sandbox.run(program, hostile.limits, fetch=hostile.fetch)
-    return Outcome(execution, around, planted.harm())
+    return Outcome(execution, around, planted.harm() if look_for_harm else [])
 
 
 async def _in_session(hostile: Hostile, program: str, sandbox: Sandbox) -> tuple[Execution, list[str]]:
@@ -82,6 +85,12 @@ def _beside_problems(execution: Execution, wanted: str) -> list[str]:
         return []
     said = " ".join(filter(None, (execution.status, execution.value, execution.error)))
     return [f"the program beside says {said!r}, not {wanted!r}"]
+
+
+def all_layers_hold(sandbox: Sandbox) -> bool:
+    """Whether everything holds that a plain user can have (so no cgroup)."""
+    active = {layer.name for layer in sandbox.layers() if layer.active}
+    return {"jail", "plain user", "namespaces", "landlock", "seccomp", "limits"} <= active
 
 
 def our_processes() -> set[int]:

@@ -14,6 +14,7 @@ import signal
 import socket
 import subprocess
 import sys
+import sysconfig
 import tempfile
 from contextlib import suppress
 from pathlib import Path
@@ -43,6 +44,7 @@ class Planted:
         self.folder.chmod(0o777)
         self.secret_file = self.folder / "secret"
         self.secret_file.write_text(new_secret())
+        self.secret_file.chmod(0o644)
         self.shared_memory_file = Path("/dev/shm") / self.folder.name
         self.shared_memory_file.write_text(new_secret())
         self.inheritable_fd = os.open(self.secret_file, os.O_RDONLY)
@@ -53,7 +55,7 @@ class Planted:
         self.victim: subprocess.Popen[bytes] | None = None
         self.server_pids: list[int] = []
         self.shared_folder_before = _shared_files()
-        self.checkout_before = _written_in_checkout()
+        self.python_before = _written_to_python()
 
     def _listen(self) -> None:
         def opened(family: int, kind: int, address: object) -> socket.socket:
@@ -138,12 +140,24 @@ class Planted:
                     self.folder / name
                 ).unlink()
             self.secret_file.write_text(new_secret())
+        found += self._changed_modes()
         if _shared_files() - self.shared_folder_before:
             found.append(f"written to /dev/shm: {_shared_files() - self.shared_folder_before}")
             for name in _shared_files() - self.shared_folder_before:
                 (Path("/dev/shm") / name).unlink()
-        if _written_in_checkout() != self.checkout_before:
-            found.append("written into the checkout")
+        if _written_to_python() != self.python_before:
+            found.append("written into the folders of Python")
+        return found
+
+    def _changed_modes(self) -> list[str]:
+        """Files whose mode or time a program changed; sets them right."""
+        found = []
+        for path, mode in ((self.folder, 0o777), (self.secret_file, 0o644)):
+            facts = path.stat()
+            if facts.st_mode & 0o777 != mode or facts.st_mtime < 1000:
+                found.append(f"mode or time of {path.name} was changed")
+                path.chmod(mode)
+                os.utime(path)
         return found
 
     def remove(self) -> None:
@@ -186,5 +200,9 @@ def _shared_files() -> set[str]:
     }
 
 
-def _written_in_checkout() -> list[str]:
-    return sorted(str(path) for path in (*CHECKOUT.glob("written"), *Path(sys.prefix).rglob("written")))
+def _written_to_python() -> list[str]:
+    folders = [CHECKOUT, Path("/"), Path("/usr"), Path("/usr/lib"), Path(sys.prefix), Path(sys.base_prefix)]
+    folders += [Path(sysconfig.get_path("purelib")), Path(sysconfig.get_path("stdlib"))]
+    return sorted(
+        str(folder / name) for folder in folders for name in ("written", "made") if (folder / name).exists()
+    )

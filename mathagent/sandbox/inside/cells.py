@@ -32,6 +32,8 @@ def serve(channel_fd: int, program: ModuleType) -> NoReturn:
         try:
             header, body, fds = _receive(channel)
         except (OSError, EOFError, ValueError):
+            if os.getpid() == 1:
+                _outlive_snapshots()
             leave(0)
         if header["do"] == "snapshot":
             branch = _fork(channel, fds)
@@ -73,7 +75,7 @@ def lay_file(name: str, data: bytes) -> None:
     if folder:
         os.makedirs(folder, exist_ok=True)  # noqa: PTH103
     fd = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_NOFOLLOW", 0), 0o600)
-    with open(fd, "wb") as file:
+    with open(fd, "wb") as file:  # noqa: PTH123
         file.write(data)
 
 
@@ -122,6 +124,15 @@ def _fork(channel: socket.socket, fds: list[int]) -> socket.socket | None:
     channel.sendmsg([message], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [pidfd]))])
     os.close(pidfd)
     return None
+
+
+def _outlive_snapshots() -> None:
+    """Waits until the last other process has ended: the kernel ends them all with process 1 of their namespace."""
+    try:
+        while True:
+            os.wait()
+    except OSError:
+        pass
 
 
 def _reap() -> None:

@@ -88,11 +88,16 @@ def confine(plan: dict[str, Any], kind: str, limits: dict[str, int], scratch: st
     _drop_capabilities()
     _prctl(_SET_DEATH_SIGNAL, signal.SIGKILL)
     if plan["seccomp"]:
-        _filter(plan["filters"][kind])
+        # Without a PID namespace nothing would end what a session forks.
+        _filter(plan["filters"][kind if plan["namespaces"] else "run"])
 
 
 def _map_user(uid: int, gid: int) -> None:
-    for name, text in (("setgroups", "deny"), ("uid_map", f"{INNER_ID} {uid} 1"), ("gid_map", f"{INNER_ID} {gid} 1")):
+    for name, text in (
+        ("setgroups", "deny"),
+        ("uid_map", f"{INNER_ID} {uid} 1"),
+        ("gid_map", f"{INNER_ID} {gid} 1"),
+    ):
         fd = os.open(f"/proc/self/{name}", os.O_WRONLY)
         os.write(fd, text.encode())
         os.close(fd)

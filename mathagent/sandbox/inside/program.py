@@ -87,7 +87,7 @@ def fetched(names: list[str], limit: int) -> dict[str, str]:
     for name in names:
         try:
             fd = os.open(name, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0))
-            with open(fd, "rb") as file:
+            with open(fd, "rb") as file:  # noqa: PTH123
                 import _stat
                 import binascii
 
@@ -114,14 +114,12 @@ def _quoted(text: str) -> str:
     return quote(text.encode("utf-8", "backslashreplace").decode())
 
 
-def execute(
-    source: bytes, value_chars: int, scope: dict[str, Any], name: str = PROGRAM
-) -> dict[str, str | None]:
+def execute(source: bytes, value_chars: int, scope: dict[str, Any], name: str = PROGRAM) -> dict[str, str | None]:
     """Runs the program in ``scope``; the report has "status", and "value" or "error" and "traceback".
 
     ``name`` stands for the file's name in tracebacks.
     """
-    ballast: bytearray | None = bytearray(BALLAST_BYTES)
+    ballast: bytes | None = bytes(BALLAST_BYTES)  # zero pages: address space, not memory
     SOURCES[name] = source
     if "linecache" in sys.modules:
         register_sources(sys.modules["linecache"])

@@ -18,7 +18,7 @@ def set_limits(memory_mb: int, cpu_s: int, file_mb: int, processes: int = 0, add
     wanted = {"CORE": 0, "CPU": cpu_s, "FSIZE": file_mb * MEGABYTE, "NOFILE": 64}
     if processes:
         wanted |= {"NPROC": processes, "MEMLOCK": 0, "MSGQUEUE": 0, "SIGPENDING": 64}
-    try:
+    try:  # noqa: SIM105 - contextlib costs an import
         wanted["AS"] = (address_space_kb or own_address_space_kb()) * 1024 + memory_mb * MEGABYTE
     except OSError:
         pass  # no /proc (macOS): its kernel does not enforce RLIMIT_AS either

@@ -5,14 +5,26 @@ A first ``solve`` imports 35 modules and takes 130 ms of CPU; after this, 10 ms.
 
 from __future__ import annotations
 
+import site
 from importlib import import_module
 from typing import Any
 
-LIBRARIES = ("sympy", "numpy", "numpy.random", "mpmath", "random", "statistics", "itertools", "traceback", "datetime")
+LIBRARIES = (
+    "sympy",
+    "numpy",
+    "numpy.random",
+    "mpmath",
+    "random",
+    "statistics",
+    "itertools",
+    "traceback",
+    "datetime",
+)
 
 
 def warm_up() -> None:
     """Imports the libraries that are there and uses SymPy as programs commonly do."""
+    site.setquit()  # exit() and quit(), which Python's own start, left out here, gives to programs
     found: dict[str, Any] = {}
     for name in LIBRARIES:
         try:

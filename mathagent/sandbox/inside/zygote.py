@@ -1,10 +1,11 @@
 """The zygote: imports what programs need once, then clones itself for each run. It never sees a program.
 
-Started by file path as ``python -P -s zygote.py PACKAGE_ROOT CONTROL_FD USER_ID``; root becomes USER_ID first of all. The control channel is a socket that keeps
-message borders. First comes the plan (JSON: layers wanted, paths, what to import) with the seccomp filters beside it;
-the answer says which layers hold. From then on each request (``{"id", "kind", "limits", "scratch", "prefault"}``, with
-the descriptors of stdin-to-be, stdout, stderr, channel and readiness beside it) makes one clone and is answered
-with its pidfd; the end of a clone is told with its wait status and resource use. It ends when the channel does.
+Started by file path as ``python -P -s -S zygote.py PACKAGE_ROOT CONTROL_FD USER_ID``; root becomes USER_ID first of
+all. The control channel is a socket that keeps message borders. First comes the plan (JSON: layers wanted, paths, what
+to import) with the seccomp filters beside it; the answer says which layers hold. From then on each request (``{"id",
+"kind", "limits", "scratch", "prefault"}``, with the descriptors of source, stdout, stderr, channel and readiness
+beside it) makes one clone and is answered with its pidfd; the end of a clone is told with its wait status and resource
+use. It ends when the channel does.
 
 The code and the files of a run come down the first descriptor and are read by the clone, so this process, of which
 all later runs are copies, knows nothing about any of them.
@@ -44,7 +45,7 @@ def main(control_fd: int) -> NoReturn:
     confine.be_visible()
     plan |= {"uid": os.getuid(), "gid": os.getgid(), "filters": {}}
     for name, fd in zip(plan["filter_names"], fds, strict=True):
-        with open(fd, "rb") as file:
+        with open(fd, "rb") as file:  # noqa: PTH123
             file.seek(0)
             plan["filters"][name] = file.read()
     sys.path[1:1] = plan["paths"]
@@ -104,7 +105,7 @@ def _tried(plan: dict[str, Any]) -> str:
             os.write(write_fd, (str(error) or type(error).__name__).encode())
         os._exit(0)
     os.close(write_fd)
-    with open(read_fd, "rb") as said:
+    with open(read_fd, "rb") as said:  # noqa: PTH123
         text = said.read().decode()
     status = os.waitpid(pid, 0)[1]
     return text or (f"the trial ended with wait status {status}" if status else "")
@@ -176,6 +177,7 @@ class Zygote:
         except BaseException as error:  # noqa: BLE001 - nothing of the program has run; the trusted side is told
             os.write(ready, f"failed: {error}".encode())
             os._exit(1)
+        os.environ["HOME"] = os.environ["TMPDIR"] = request["scratch"]
         sys.path.append(request["scratch"])  # last: a laid-in file can be imported but never hides a module
         if request["kind"] == "session":
             os.close(source)

@@ -10,18 +10,21 @@ def look(path):
 """
 
 _WRITE_EVERYWHERE = """
-def writable_folders():
-    for top, folders, _ in os.walk('/'):
-        if top.count('/') > 4 or top.startswith('/proc'):
-            folders.clear()
-        yield top
+def all_folders():
+    yield from (os.getcwd(), '/tmp', '/var/tmp', '/run', '/dev', '/dev/shm', '/proc', '/usr', '/home')
+    yield from (*sys.path, '/mathagent-code')
+    for start in ('/', '/scratch', os.path.dirname(os.getcwd())):
+        for top, folders, _ in os.walk(start):
+            if top.count('/') > 4 or top.startswith(('/proc', '/usr/', '/lib')):
+                folders.clear()
+            yield top
 
 def leave_behind():
     found, left = 0, 0
-    for folder in [os.getcwd(), *writable_folders()]:
-        path = os.path.join(folder, 'left-behind')
-        found += os.path.exists(path)
-    for folder in [os.getcwd(), *writable_folders()]:
+    folders = set(all_folders())
+    for folder in folders:
+        found += os.path.exists(os.path.join(folder, 'left-behind'))
+    for folder in folders:
         try:
             with open(os.path.join(folder, 'left-behind'), 'w') as file:
                 file.write('x')
@@ -87,8 +90,9 @@ in_short([
     attempt(os.truncate, @SECRET_FILE@, 0),
     attempt(os.unlink, @SECRET_FILE@),
     attempt(os.rename, @SECRET_FILE@, folder + '/renamed'),
-    attempt(os.chmod, folder, 0o777),
-    attempt(os.utime, @SECRET_FILE@),
+    attempt(os.chmod, folder, 0o755),
+    attempt(os.chmod, @SECRET_FILE@, 0o600),
+    attempt(os.utime, @SECRET_FILE@, (1, 1)),
 ])
 """,
         value="ENOENT",
@@ -104,7 +108,7 @@ in_short([
     attempt(open, '/dev/mqueue/written', 'w'),
 ])
 """,
-        value="EACCES ENOENT|ENOENT",
+        value="ENOENT",
     ),
     Hostile(
         10,
@@ -120,7 +124,7 @@ changed = [attempt(open, sympy.__file__, 'r+'), attempt(os.unlink, sympy.__file_
 changed.append(attempt(os.chmod, os.__file__, 0o666))
 f"{len(places) > 4} {in_short(made)} / {in_short(changed)}"
 """,
-        value="True EACCES EROFS / (EACCES )?EROFS",
+        value="True EROFS / EACCES EROFS",
     ),
     Hostile(
         11,
@@ -145,7 +149,7 @@ through = [
 hard = [attempt(os.link, @SECRET_FILE@, 'hard'), attempt(os.link, os.__file__, 'hard')]
 f'{in_short(through)} / {in_short(hard)}'
 """,
-        value="ENOENT / ENOENT (EXDEV|EPERM|EACCES)",
+        value="ENOENT / ENOENT EXDEV",
     ),
     Hostile(
         13,
@@ -158,8 +162,10 @@ try:
     names = os.listdir(up)
 except OSError as error:
     names = [name_of(error)]
-strange = set(names) - {'usr', 'lib', 'lib64', 'lib32', 'bin', 'sbin', 'proc', 'dev', 'scratch', 'EACCES'}
-f'{in_short(tried)} / ' + (f'LEAK({sorted(strange)})' if strange - {os.__file__.split('/')[1]} else 'nothing strange')
+own = {path.split('/')[1] for path in (os.__file__, *sys.path) if path.startswith('/')}
+own |= {'usr', 'lib', 'lib64', 'lib32', 'bin', 'sbin', 'proc', 'dev', 'etc', 'scratch', 'mathagent-code', 'EACCES'}
+strange = sorted(set(names) - own)
+f'{in_short(tried)} / ' + (f'LEAK({strange})' if strange else 'nothing strange')
 """,
         value="ENOENT / nothing strange",
     ),
@@ -185,16 +191,17 @@ open('plain', 'w').write('kept')
         """
 open('mine', 'w').write('x')
 found = []
-for top, folders, files in os.walk('/'):
-    if top.startswith('/proc/') and top.count('/') > 3:
-        folders.clear()
-    found += [name for name in files if name in ('mine', 'of-another-run')]
+for start in ('/', '/scratch', os.getcwd(), os.path.dirname(os.getcwd())):
+    for top, folders, files in os.walk(start):
+        if top.startswith(('/usr/', '/lib', sys.base_prefix)) or (top.startswith('/proc/') and top.count('/') > 3):
+            folders.clear()
+        found += [name for name in files if name in ('mine', 'of-another-run')]
 for pid in range(1, 40):
     found += attempt(os.listdir, f'/proc/{pid}/cwd').count('of-another-run') * ['of-another-run']
 found += [name for name in os.listdir() if name != 'mine']
-'LEAK' if 'of-another-run' in found else f'only {found}'
+'LEAK' if 'of-another-run' in found else f'only {set(found)}'
 """,
-        value=r"only \[('mine')?\]",
+        value=r"only \{'mine'\}",
         beside="""
 import time
 open('of-another-run', 'w').write('x')

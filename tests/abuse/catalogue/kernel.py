@@ -196,7 +196,7 @@ more = in_short(filters)
 after = in_short([attempt(lambda: child(os.fork())), calls('keyctl', 0, -3, 1), calls('unshare', 1 << 28)])
 f"{in_short(tried)} / {more.replace('LEAK(0)', 'stacked')} / {after}"
 """,
-        value="(EINVAL|EPERM|EINVAL EPERM) / (EPERM|stacked|EPERM stacked) / EPERM",
+        value="EPERM / EPERM / EPERM",
     ),
     Hostile(
         83,
@@ -212,7 +212,7 @@ S_IFCHR, S_IFBLK = 0o020000, 0o060000
 made = [attempt(os.mknod, 'device', kind | 0o666, os.makedev(1, 1)) for kind in (S_IFCHR, S_IFBLK)]
 f'{in_short(tried)} / {in_short(made)}'
 """,
-        value="(ENOENT|EACCES ENOENT|EACCES ENOENT ENXIO|EACCES) / (EPERM|EACCES)",
+        value="ENOENT / EPERM",
     ),
     Hostile(
         84,
@@ -221,9 +221,16 @@ f'{in_short(tried)} / {in_short(made)}'
 folders = ['/sys', '/sys/class', '/home', '/root', '/var', '/var/log', '/run', '/boot', '/mnt', '/opt', '/srv',
            '/etc', '/etc/ssl', '/work', '/media', '/sys/fs/cgroup', '/proc/sys', '/proc/1',
            os.path.dirname(@FOLDER@), @CHECKOUT@]
-in_short(attempt(os.listdir, folder) for folder in folders)
+own = {part for path in (os.__file__, sys.base_prefix, *sys.path) for part in path.split('/')} | {'ld.so.cache'}
+def look(folder):
+    try:
+        strange = sorted(set(os.listdir(folder)) - own)
+    except OSError as error:
+        return name_of(error)
+    return f'LEAK({folder}: {strange[:3]})' if strange else 'way-to-python'
+in_short(map(look, folders))
 """,
-        value="ENOENT",
+        value="EACCES ENOENT",
     ),
     Hostile(
         85,

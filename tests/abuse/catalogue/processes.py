@@ -64,9 +64,9 @@ import signal, threading
 tried = [attempt(os.kill, pid, SIGURG) for pid in others] + [attempt(os.killpg, pid, SIGURG) for pid in others]
 in_short(tried)
 """,
-        value="EPERM|ESRCH|EPERM ESRCH",
+        value="ESRCH",
     ),
-    Hostile(35, "signal everything", "attempt(os.kill, -1, 23)", value="ESRCH|EPERM"),
+    Hostile(35, "signal everything", "attempt(os.kill, -1, 23)", value="ESRCH"),
     Hostile(
         36,
         "signal the own process group",
@@ -77,7 +77,7 @@ signal.signal(signal.SIGURG, lambda *_: heard.append(1))
 in_short(['tried', *(attempt(os.kill, 0, 23) for _ in range(3)), *(attempt(os.killpg, 0, 23) for _ in range(3))]
     ).replace('LEAK(None)', 'sent')
 """,
-        value="(EPERM |ESRCH )?(sent )?tried",
+        value="sent tried",
         beside="""
 import signal, time
 heard = []
@@ -113,7 +113,7 @@ in_short([
     *([attempt(lambda: child(raw(57)))] if ON_X86 else []),
 ])
 """,
-        value="EPERM|EAGAIN EPERM|ENOENT EPERM",
+        value="ENOENT EPERM",
     ),
     Hostile(
         39,
@@ -141,18 +141,24 @@ def pool():
     process = multiprocessing.get_context('fork').Process(target=print)
     process.start()
     process.join()
+    return process.exitcode
+
+def spawn():
+    status = os.waitpid(os.spawnv(os.P_NOWAIT, '/bin/sh', ['sh', '-c', 'echo LEAK']), 0)[1]
+    if status:
+        raise OSError(1, 'not run')
 
 system = os.system('echo LEAK')
 tried = [
     attempt(lambda: subprocess.run([sys.executable, '-c', 'print("LEAK")'])),
     attempt(lambda: subprocess.run('echo LEAK', shell=True)),
     attempt(lambda: os.posix_spawn('/bin/sh', ['sh', '-c', 'echo LEAK'], {})),
-    attempt(lambda: os.waitpid(os.spawnv(os.P_NOWAIT, '/bin/sh', ['sh', '-c', 'echo LEAK']), 0)),
+    attempt(spawn),
     attempt(pool),
 ]
 f'{in_short(tried)} / {system}'
 """,
-        value="(ENOENT EPERM|EPERM|ENOENT) / (32512|-1)",
+        value="EPERM / (32512|-1)",
         stdout="",
     ),
     Hostile(
@@ -183,7 +189,7 @@ f'{len(found) > 0} {in_short(tried)}'
 import time
 def daemon():
     if os.fork() == 0:
-        os.setsid()
+        attempt(os.setsid)
         if os.fork() == 0:
             time.sleep(60)
         os._exit(0)
@@ -212,7 +218,7 @@ verdict
         44,
         "fork bomb in a session",
         _FORK_AND_COUNT,
-        value=r"\d\d? (EAGAIN|EPERM)",
+        value=r"\d\d EAGAIN",
         cell=True,
     ),
     Hostile(
@@ -222,7 +228,7 @@ verdict
 import time
 def daemon():
     if os.fork() == 0:
-        os.setsid()
+        attempt(os.setsid)
         if os.fork() == 0:
             for fd in range(3):
                 attempt(os.close, fd)
@@ -230,7 +236,7 @@ def daemon():
         os._exit(0)
 attempt(daemon).replace('LEAK(None)', 'started')
 """,
-        value="started|EPERM",
+        value="started",
         limits=Limits(timeout_s=5, cpu_s=5, memory_mb=256),
         cell=True,
     ),

@@ -131,7 +131,7 @@ print(chr(0xdc80), chr(0xd800))
         "recursion without limit",
         "sys.setrecursionlimit(10**9)\ndef deep(): return [deep()]\ndeep()\n'LEAK'",
         status=("memory", "crashed", "error", "timeout"),
-        limits=Limits(timeout_s=5, cpu_s=5, memory_mb=512),
+        limits=Limits(timeout_s=2, cpu_s=5, memory_mb=512),
     ),
     Hostile(
         100,

@@ -45,7 +45,7 @@ in_short(map(make, [
     lambda: mmap.mmap(-1, size),
 ]))
 """,
-        value="MemoryError|ENOMEM MemoryError",
+        value="ENOMEM MemoryError",
         limits=SMALL,
     ),
     Hostile(
@@ -62,7 +62,7 @@ except OSError as error:
     verdict = f'{name_of(error)} after {written // 1_000_000} MB'
 verdict
 """,
-        value=r"ENOSPC after (4[89]|5\d|6[0-7]) MB",
+        value=r"ENOSPC after 6[4-7] MB",
     ),
     Hostile(
         49,
@@ -158,8 +158,8 @@ Long()
         57,
         "flood of the result channel",
         "while True: os.write(3, b'x' * 65536)",
-        status=("output-limit", "error"),
-        value="",
+        status=("output-limit",),
+        error=".*result channel.*",
         limits=FLOOD,
     ),
     Hostile(
@@ -209,6 +209,7 @@ while True:
         status=("memory",),
         error="MemoryError|.*memory.*",
         limits=Limits(timeout_s=20, cpu_s=20, memory_mb=128),
+        dangerous_without=frozenset({"rlimits"}),
     ),
     Hostile(
         64,
@@ -219,8 +220,7 @@ os.kill(os.getpid(), signal.SIGSTOP)
 os.kill(os.getpid(), signal.SIGTSTP)
 'went on'
 """,
-        status=("timeout", "ok"),
-        value="(went on)?",
+        value="went on",  # process 1 of a namespace cannot be stopped from within
         limits=SHORT,
     ),
     Hostile(
@@ -234,7 +234,7 @@ in_short([
     attempt(os.pwrite, file, b'x', 10**12),
 ])
 """,
-        value="EFBIG|EFBIG EPERM",
+        value="EFBIG",
     ),
     Hostile(
         66,
@@ -243,9 +243,9 @@ in_short([
 import gzip, re
 member = gzip.compress(bytes(30_000_000), 1)
 def unzip():
-    return len(gzip.decompress(member * 30))
+    return len(gzip.decompress(member * 12))
 def pattern():
-    return re.compile('(?:' * 200 + 'a' + '{1,60000})' * 200)
+    return re.compile('(' * 20_000 + ')' * 20_000)
 print(attempt(unzip), attempt(int, '9' * 10_000), attempt(pattern), flush=True)
 sys.set_int_max_str_digits(0)
 int('9' * 30_000_000)

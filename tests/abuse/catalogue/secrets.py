@@ -128,6 +128,6 @@ for number in range(4096):
     found.append(f'{number}:' + next((name for test, name in kinds.items() if test(mode)), 'LEAK'))
 ' '.join(found)
 """,
-        value="0:(device|pipe) 1:pipe 2:pipe 3:(pipe|socket)",
+        value="0:device 1:pipe 2:pipe 3:(pipe|socket)",
     ),
 )
