@@ -10,87 +10,34 @@ import signal
 import socket
 import time
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from functools import partial
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from mathagent.errors import SandboxError
+from mathagent.sandbox import process_tree
 from mathagent.sandbox.base import Limits
-from mathagent.sandbox.outcome import Ended, EndReason, conclude, fetch_bytes, report_cap
+from mathagent.sandbox.outcome import (
+    MAX_PROCESSES,
+    Ended,
+    EndReason,
+    conclude,
+    fetch_bytes,
+    report_cap,
+    value_chars,
+)
 from mathagent.sandbox.pipes import Pipe
+from mathagent.sandbox.process_family import Branch, Family, ProcessHandle
 from mathagent.sandbox.scratch import remove_folder
-from mathagent.sandbox.zygote_link import pid_of
 from mathagent.types import Execution
 
 INTERRUPT_GRACE_S = 0.1
 """How long a cell past its time may take to heed the interrupt, before the process is killed."""
 CPU_LOOK_S = 0.05
+LOOK_S = 0.25
+INTERPRETER_MB = 64
 END_S = 2.0
-VALUE_CHARS = 65_536
 _CPU_CLOCK = 2  # CPUCLOCK_SCHED of include/linux/posix-timers_types.h
-
-
-class ProcessHandle(Protocol):
-    """A process that can be signalled and ended."""
-
-    def send(self, number: signal.Signals) -> None:
-        """Sends a signal to the process itself."""
-        ...
-
-    def kill(self) -> None:
-        """Ends the process and all below it; does not wait."""
-        ...
-
-    def close(self) -> None:
-        """Ends it and frees what is held for it; safe to call twice."""
-        ...
-
-    def pid(self) -> int:
-        """Its number as this process sees it; 0 if unknown."""
-        ...
-
-    async def wait_status(self) -> int | None:
-        """The wait status once it has ended; None where nobody can tell."""
-        ...
-
-
-class Branch:
-    """A process forked for a snapshot; its pidfd came from the session, so it may be anything."""
-
-    def __init__(self, pidfd: int) -> None:
-        self._pidfd = pidfd
-
-    def send(self, number: signal.Signals) -> None:
-        with suppress(OSError):
-            signal.pidfd_send_signal(self._pidfd, number)
-
-    def kill(self) -> None:
-        self.send(signal.SIGKILL)
-
-    def close(self) -> None:
-        if self._pidfd >= 0:
-            self.kill()
-            os.close(self._pidfd)
-            self._pidfd = -1
-
-    def pid(self) -> int:
-        return pid_of(self._pidfd)
-
-    async def wait_status(self) -> int | None:
-        return None
-
-
-class _Family:
-    """A first process and its forks: all live in its PID namespace, so it must outlive them."""
-
-    def __init__(self, root: ProcessHandle) -> None:
-        self.root, self.members = root, 0
-
-    def leave(self) -> None:
-        self.members -= 1
-        if self.members == 0:
-            self.root.close()
 
 
 class CellProcess:
@@ -102,7 +49,7 @@ class CellProcess:
         self._reason: asyncio.Future[EndReason] = self._loop.create_future()
         self._overflowed = ""
         self.folder: Path | None = None
-        self._family: _Family | None = None
+        self._family: Family | None = None
         self._handle: ProcessHandle
         self._pid = 0
         self._channel, self._their_channel = socket.socketpair()
@@ -120,10 +67,10 @@ class CellProcess:
         """The process's ends: stdout, stderr, channel. They stay ours until ``attach``."""
         return self.pipes["stdout"].write_fd, self.pipes["stderr"].write_fd, self._their_channel.fileno()
 
-    def attach(self, handle: ProcessHandle, family: _Family | None = None) -> None:
+    def attach(self, handle: ProcessHandle, family: Family | None = None) -> None:
         """The process has been started: begins to read, and ends it with ``close`` from now on."""
         self._handle = handle
-        self._family = family or _Family(handle)
+        self._family = family or Family(handle)
         self._family.members += 1
         self._their_channel.close()
         for pipe in self.pipes.values():
@@ -131,9 +78,10 @@ class CellProcess:
 
     @property
     def dead(self) -> bool:
-        """Whether the process has ended already."""
+        """Whether the process is of no more use: it has ended, or something in it speaks without being asked."""
         try:
-            return self._channel.recv(1, socket.MSG_PEEK) == b""
+            self._channel.recv(1, socket.MSG_PEEK)
+            return True
         except BlockingIOError:
             return False
         except OSError:
@@ -212,10 +160,12 @@ class CellProcess:
         deadline = self._loop.time() + limits.timeout_s
         try:
             while not answer.done() and not self._overflowed and self._loop.time() < deadline:
-                left = min(deadline - self._loop.time(), self._cpu_left(limits, cpu_before))
+                left = min(deadline - self._loop.time(), self._cpu_left(limits, cpu_before), LOOK_S)
                 if left <= 0:
                     break
-                await asyncio.wait(waiting, timeout=left, return_when=asyncio.FIRST_COMPLETED)
+                done, _ = await asyncio.wait(waiting, timeout=left, return_when=asyncio.FIRST_COMPLETED)
+                if not done and self._family_is_too_big(limits):
+                    return "memory", b""
             if answer.done():
                 return "exit", answer.result()
             if not self._overflowed:
@@ -228,6 +178,13 @@ class CellProcess:
             if not answer.done() or not answer.result():
                 answer.cancel()
                 self._handle.kill()
+
+    def _family_is_too_big(self, limits: Limits) -> bool:
+        """Whether what a session's program has started takes too much together: rlimits bound each process alone."""
+        assert self._family is not None
+        root, members = self._family.root.pid(), self._family.members
+        tree = [root, *process_tree.descendants(root, MAX_PROCESSES)] if root else []
+        return len(tree) > members and process_tree.memory_mb(tree) > limits.memory_mb * members + INTERPRETER_MB
 
     def _cpu_left(self, limits: Limits, cpu_before: float) -> float:
         """When to look again at the cell's CPU time: one thread cannot use it up before; 0: it is used up."""
@@ -276,6 +233,7 @@ class CellProcess:
             for fd in fds:
                 os.close(fd)
             raise ValueError("the process answered with something else")
+        os.set_inheritable(fds[0], False)
         return fds[0]
 
     def _overflow(self, pipe: str) -> None:
@@ -309,7 +267,7 @@ def _frame(code: str, files: Mapping[str, bytes], fetch: Sequence[str], limits: 
         "files": {name: len(data) for name, data in files.items()},
         "fetch": list(fetch),
         "fetch_bytes": fetch_bytes(limits),
-        "value_chars": min(limits.output_bytes, VALUE_CHARS),
+        "value_chars": value_chars(limits),
     }
     body = b"".join((json.dumps(header).encode(), b"\n", source, *files.values()))
     return len(body).to_bytes(4, "big") + body

@@ -12,7 +12,7 @@ from typing import Any
 
 from mathagent.errors import SandboxError
 from mathagent.sandbox.base import Limits
-from mathagent.sandbox.outcome import REPORT_BYTES, Ended, EndReason, fetch_bytes, report_cap
+from mathagent.sandbox.outcome import REPORT_BYTES, Ended, EndReason, fetch_bytes, report_cap, value_chars
 from mathagent.sandbox.pipes import Pipe
 from mathagent.sandbox.zygote_link import Clone, ZygoteLink
 
@@ -20,7 +20,6 @@ EXIT_S = 5.0
 """How long the kernel may take to end a killed clone and the zygote to tell."""
 DRAIN_S = 0.5
 READY_BYTES = 4096
-VALUE_CHARS = 500_000
 
 
 def numbers(limits: Limits) -> dict[str, int]:
@@ -36,7 +35,7 @@ def payload(code: str, files: Mapping[str, bytes], fetch: Sequence[str], limits:
         "files": {name: len(data) for name, data in files.items()},
         "fetch": list(fetch),
         "fetch_bytes": fetch_bytes(limits),
-        "value_chars": min(limits.output_bytes, VALUE_CHARS),
+        "value_chars": value_chars(limits),
         "limits": numbers(limits) if lower else None,
     }
     return b"".join((json.dumps(header).encode(), b"\n", source, *files.values()))

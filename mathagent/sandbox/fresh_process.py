@@ -20,7 +20,7 @@ from mathagent.sandbox.base import Layer, Limits
 from mathagent.sandbox.cell_process import CellProcess
 from mathagent.sandbox.child import Child
 from mathagent.sandbox.fresh_cells import attach_fresh
-from mathagent.sandbox.outcome import MAX_PROCESSES, Ended, conclude, fetch_bytes, report_cap
+from mathagent.sandbox.outcome import MAX_PROCESSES, Ended, conclude, fetch_bytes, report_cap, value_chars
 from mathagent.sandbox.scratch import lay_out, new_folder, refused_name, remove_folder
 from mathagent.sandbox.session import LiveSession
 from mathagent.types import Execution
@@ -187,8 +187,8 @@ class FreshProcessSandbox:
         """Writes the worker's request; returns its path."""
         # Without a namespace RLIMIT_NPROC would count every process of the user.
         processes = MAX_PROCESSES if self._jail else 0
-        value_chars = min(limits.output_bytes, 65_536)
-        numbers = (limits.memory_mb, math.ceil(limits.cpu_s), limits.file_mb, processes, value_chars)
+        chars = value_chars(limits)
+        numbers = (limits.memory_mb, math.ceil(limits.cpu_s), limits.file_mb, processes, chars)
         lines = (" ".join(map(str, (*numbers, fetch_bytes(limits), int(session)))), "\0".join(fetch), code)
         request = folder / "request"
         request.write_bytes("\n".join(lines).encode("utf-8", "surrogatepass"))

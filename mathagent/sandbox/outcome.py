@@ -22,6 +22,7 @@ from mathagent.types import Execution, ExecutionStatus, Value
 REPORT_BYTES = 2**20
 """Cap on a report without files: more is a flood, not a report."""
 MAX_PROCESSES = 64
+CUT = "… (cut)"
 
 _EXIT = re.compile(rb"^exit (\d{1,6}) (\d{1,12})$", re.MULTILINE)
 
@@ -81,6 +82,11 @@ class Ended(Value):
         return self.killed_at_mb if reported is None else int(reported[2]) / 1024
 
 
+def value_chars(limits: Limits) -> int:
+    """How long the text of a value may be; longer ones are cut, and end in ``CUT``."""
+    return min(limits.output_bytes, 500_000)
+
+
 def report_cap(limits: Limits, fetch: Sequence[str]) -> int:
     """How many bytes a report may have: with fetched files, those in base64 as well."""
     return REPORT_BYTES + (fetch_bytes(limits) * 4 // 3 if fetch else 0)
@@ -94,10 +100,11 @@ def fetch_bytes(limits: Limits) -> int:
 def conclude(ended: Ended, limits: Limits, sandbox: str = "", fetch: Sequence[str] = ()) -> Execution:
     """The Execution of ``ended``, with those files of the report that ``fetch`` names. Never raises."""
     status, fields = _verdict(ended, limits)
-    files = fields.pop("files", {})
+    files, value = fields.pop("files", {}), fields.pop("value", None)
     return Execution(
         sandbox=sandbox,
         files={name: data for name, data in files.items() if name in fetch},
+        value=value and value[: value_chars(limits) + len(CUT)],
         status=status,
         stdout=ended.stdout.decode("utf-8", "replace"),
         stderr=ended.stderr.decode("utf-8", "replace"),

@@ -196,6 +196,8 @@ class ZygoteLink:
             fds = array.array("i")
             for _, _, piece in ancillary:
                 fds.frombytes(piece)
+            for fd in fds:
+                os.set_inheritable(fd, False)
             self._take(json.loads(data), list(fds))
 
     def _take(self, message: dict[str, Any], fds: list[int]) -> None:
