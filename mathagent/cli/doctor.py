@@ -134,7 +134,7 @@ def _endpoint(configured: Settings) -> list[Finding]:
 
 def _sandbox() -> list[Finding]:
     findings = []
-    for name in SANDBOXES.names():
+    for name in sorted(SANDBOXES.names(), key=lambda name: (name != DEFAULT_SANDBOX, name)):
         if name == INTERACTIVE_SANDBOX != DEFAULT_SANDBOX:
             continue  # the default one with another setting
         try:
@@ -142,6 +142,8 @@ def _sandbox() -> list[Finding]:
         except MathagentError as error:
             findings.append(Finding(area="sandbox", name=name, state="missing", detail=str(error)))
             continue
+        if layers[0].name == "engine" and not layers[0].active:
+            layers = layers[:1]  # nothing holds without it
         findings += [
             Finding(
                 area=f"sandbox {name}",

@@ -7,6 +7,8 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
+from mathagent.sandbox.scratch import alive
+
 ROOT = Path("/sys/fs/cgroup")
 MEMORY_SHARE = 0.5
 """Of the machine's memory, for all programs that run at once."""
@@ -25,6 +27,7 @@ class Cgroup:
         """Puts process ``pid`` (and what it starts from now on) under limits; None where nothing can be made."""
         folders = []
         for parent, limits in _wanted(root):
+            _sweep(parent)
             folder = parent / f"mathagent-{os.getpid()}-{pid}"
             try:
                 folder.mkdir()
@@ -52,6 +55,15 @@ class Cgroup:
                     break
                 except OSError:
                     time.sleep(0.01)
+
+
+def _sweep(parent: Path) -> None:
+    """Removes the groups of processes of ours that were killed."""
+    for folder in parent.glob("mathagent-*-*"):
+        owner = folder.name.split("-")[1]
+        if owner.isdigit() and not alive(int(owner)):
+            with suppress(OSError):  # not ours, or not empty yet
+                folder.rmdir()
 
 
 def _wanted(root: Path) -> list[tuple[Path, dict[str, int]]]:

@@ -67,7 +67,7 @@ class FreshProcessSandbox:
         async with self._slots:
             if self._closed:
                 raise SandboxError("the sandbox is closed; open a new one")
-            folder = new_folder("mathagent-run-")
+            folder = new_folder("run")
             try:
                 ended = await self._run_in(folder, code, limits, files, fetch)
             finally:
@@ -165,7 +165,7 @@ class FreshProcessSandbox:
             raise SandboxError("the sandbox is closed; open a new one")
         process = CellProcess(self.name)
         try:
-            process.folder = new_folder("mathagent-session-")
+            process.folder = new_folder("session")
             scratch = process.folder / "scratch"
             scratch.mkdir()
             lay_out(scratch, files)

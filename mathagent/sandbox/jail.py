@@ -22,11 +22,10 @@ from pydantic import Field
 
 from mathagent.config import child_environment
 from mathagent.errors import SandboxError
+from mathagent.sandbox.scratch import DROP_TO
 from mathagent.types import Value
 
 PACKAGE = Path(__file__).parents[1]
-DROP_TO = 61_999
-"""The plain user that root becomes; a number without an account and without files."""
 DEVICES = ("/dev/null", "/dev/zero", "/dev/urandom", "/dev/random")
 _CODE, _SCRATCH = "/mathagent-code", "/scratch"
 _PROBE_S = 10.0

@@ -150,7 +150,7 @@ class ProcessSandbox:
         self._ready.drop()
         if self._host is not None:
             host, self._host = self._host, None
-            await asyncio.get_running_loop().run_in_executor(None, host.close)
+            await host.aclose()
 
     async def _zygote(self) -> ZygoteHost:
         """The running zygote; a new one where there is none or it was lost."""
@@ -159,15 +159,15 @@ class ProcessSandbox:
                 raise SandboxError("the sandbox is closed; open a new one")
             if self._host is not None and self._host.link.lost:
                 self._ready.drop()
-                self._host.close()
-                self._host = None
+                host, self._host = self._host, None
+                await host.aclose()
             if self._host is None:
                 host = ZygoteHost(self._without, self._preload)
                 await host.start()
                 try:
                     check(host, self._unsafe)
                 except SandboxError:
-                    host.close()
+                    await host.aclose()
                     raise
                 self._host = host
             return self._host

@@ -41,9 +41,9 @@ class RemoteSandbox:
 
     @property
     def label(self) -> str:
-        """The name and what the server calls its own sandbox: "docker:process/C"; the bare name before the start."""
+        """The name and what the server calls its own sandbox: "docker/process/C"; the bare name before the start."""
         hello = self._hello()
-        return self.name if hello is None else f"{self.name}:{hello.label}"
+        return self.name if hello is None else f"{self.name}/{hello.label}"
 
     def layers(self) -> list[Layer]:
         """What the server says about itself, and our own clock."""

@@ -69,7 +69,7 @@ def _trimmed(execution: Execution, limits: Limits, fetch: Sequence[str], name: s
             "cpu_s": _amount(execution.cpu_s),
             "peak_memory_mb": _amount(execution.peak_memory_mb),
             "files": files,
-            "sandbox": f"{name}:{one_line(execution.sandbox, _LABEL_CHARS)}",
+            "sandbox": f"{name}/{one_line(execution.sandbox, _LABEL_CHARS)}",
         }
     )
 

@@ -3,23 +3,51 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path, PurePosixPath
 
 from mathagent.config import child_environment
 from mathagent.errors import SandboxError
 
+DROP_TO = 61_999
+"""The plain user that root's programs run as; a number without an account and without files."""
+_FOLDER = re.compile(r"^mathagent-(?:run|session|sandbox)-(\d+)-")
 
-def new_folder(prefix: str) -> Path:
-    """A new private folder. Raises SandboxError where none can be made."""
+
+def new_folder(kind: str) -> Path:
+    """A new private folder for ``kind`` of use. Raises SandboxError where none can be made."""
     try:
         # resolved: where /tmp is a link, the program's own idea of its folder is the same
-        return Path(tempfile.mkdtemp(prefix=prefix)).resolve()
+        return Path(tempfile.mkdtemp(prefix=f"mathagent-{kind}-{os.getpid()}-")).resolve()
     except OSError as error:
         raise SandboxError(f"no scratch folder can be made: {error}; free or name another TMPDIR") from error
+
+
+def sweep() -> None:
+    """Removes the folders of processes of ours that were killed and could not do it themselves."""
+    for folder in Path(tempfile.gettempdir()).glob("mathagent-*-*-*"):
+        found = _FOLDER.match(folder.name)
+        if found is None or alive(int(found[1])):
+            continue
+        with suppress(OSError, SandboxError):  # somebody else's
+            if folder.lstat().st_uid in (os.getuid(), DROP_TO) and not folder.is_symlink():
+                remove_folder(folder)
+
+
+def alive(pid: int) -> bool:
+    """Whether there is such a process."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        return True
+    return True
 
 
 def refused_name(names: Iterable[str]) -> str | None:

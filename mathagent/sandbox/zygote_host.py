@@ -15,9 +15,9 @@ from mathagent.errors import SandboxError
 from mathagent.sandbox import filters
 from mathagent.sandbox.base import Layer
 from mathagent.sandbox.cgroup import Cgroup
-from mathagent.sandbox.jail import DROP_TO, Jail, jail_for
+from mathagent.sandbox.jail import Jail, jail_for
 from mathagent.sandbox.outcome import MAX_PROCESSES
-from mathagent.sandbox.scratch import new_folder, remove_folder
+from mathagent.sandbox.scratch import DROP_TO, new_folder, remove_folder, sweep
 from mathagent.sandbox.tiers import Tier, layers, refusal, tier
 from mathagent.sandbox.zygote_link import ZygoteLink
 
@@ -41,7 +41,8 @@ class ZygoteHost:
 
     async def start(self) -> None:
         """Starts the zygote. Raises SandboxError."""
-        self.base = new_folder("mathagent-sandbox-")
+        sweep()
+        self.base = new_folder("sandbox")
         try:
             if os.getuid() == 0:
                 os.chown(self.base, DROP_TO, DROP_TO)
@@ -72,9 +73,13 @@ class ZygoteHost:
             os.chown(folder, DROP_TO, DROP_TO)
         return f"{self.jail.scratch}/{folder.name}", folder
 
-    def close(self) -> None:
+    async def aclose(self) -> None:
         """Ends the zygote and all its clones, and removes what they left."""
-        self.link.close()
+        self.link.let_go()
+        await asyncio.get_running_loop().run_in_executor(None, self._clean_up)
+
+    def _clean_up(self) -> None:
+        self.link.reap()
         if self.cgroup is not None:
             self.cgroup.remove()
         remove_folder(self.base)
@@ -111,7 +116,7 @@ def look(without: frozenset[str] = frozenset()) -> tuple[Tier, tuple[Layer, ...]
         try:
             return host.tier, tuple(host.layers())
         finally:
-            host.close()
+            await host.aclose()
 
     with ThreadPoolExecutor(1) as thread:  # there may be a running loop in this one
         return thread.submit(asyncio.run, ask()).result()

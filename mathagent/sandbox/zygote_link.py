@@ -15,8 +15,9 @@ from pathlib import Path
 from typing import Any
 
 from mathagent.errors import SandboxError
-from mathagent.sandbox.jail import DROP_TO, Jail, environment
+from mathagent.sandbox.jail import Jail, environment
 from mathagent.sandbox.pipes import Pipe
+from mathagent.sandbox.scratch import DROP_TO
 from mathagent.types import Value
 
 START_S = 60.0
@@ -54,7 +55,7 @@ class Clone:
         loop = asyncio.get_running_loop()
         self.exited: asyncio.Future[CloneExit] = loop.create_future()
         self.pidfd = -1
-        self._killed = False
+        self._killed = self._closed = False
 
     def kill(self) -> None:
         """Kills the process, and with it its PID namespace; at once when its pidfd has come, else then."""
@@ -80,11 +81,14 @@ class Clone:
     def attach(self, pidfd: int) -> None:
         """Takes the pidfd over."""
         self.pidfd = pidfd
-        if self._killed:
+        if self._closed:
+            self.close()
+        elif self._killed:
             self.kill()
 
     def close(self) -> None:
-        """Kills the process if it still runs, and closes the pidfd; safe to call twice."""
+        """Kills the process if it still runs, and closes the pidfd (one that is still to come, too)."""
+        self._closed = True
         self.kill()
         if self.pidfd >= 0:
             os.close(self.pidfd)
@@ -164,14 +168,21 @@ class ZygoteLink:
 
     def close(self) -> None:
         """Ends the zygote with all its clones; blocks until the kernel has done so. Safe to call twice."""
+        self.let_go()
+        self.reap()
+
+    def let_go(self) -> None:
+        """Closes the channel, at which the zygote ends. From the event loop's own thread."""
         self._lose()
+        self._stderr.close()
+
+    def reap(self) -> None:
+        """Waits until the zygote has ended, and with it every clone. Blocks; from any thread."""
         try:
-            # It ends with its channel. Its end is that of every clone; a killed bubblewrap would not wait for that.
-            self.process.wait(END_S)
+            self.process.wait(END_S)  # a killed bubblewrap would not wait for what is inside
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()
-        self._stderr.close()
 
     def _send(self, message: dict[str, Any], fds: list[int]) -> None:
         ancillary = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", fds))]

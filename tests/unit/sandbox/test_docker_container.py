@@ -52,8 +52,8 @@ async def sandbox(engine: FakeEngine) -> AsyncIterator[DockerSandbox]:
 
 async def test_runs_and_sessions(sandbox: DockerSandbox, engine: FakeEngine) -> None:
     execution = await sandbox.run("say π")
-    assert (execution.status, execution.stdout, execution.sandbox) == ("ok", "π", "docker:hosted/T")
-    assert sandbox.label == "docker:hosted/T"
+    assert (execution.status, execution.stdout, execution.sandbox) == ("ok", "π", "docker/hosted/T")
+    assert sandbox.label == "docker/hosted/T"
     runs = await asyncio.gather(*(sandbox.run(f"say {n}") for n in range(50)))
     assert [run.stdout for run in runs] == [str(n) for n in range(50)]
     session = await sandbox.session()

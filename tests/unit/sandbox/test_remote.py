@@ -56,8 +56,8 @@ async def test_it_is_a_sandbox(far: Far) -> None:
     assert sandbox.label == "far"
     assert [layer.name for layer in sandbox.layers() if not layer.active] == ["server"]
     execution = await sandbox.run("say π")
-    assert (execution.status, execution.stdout, execution.sandbox) == ("ok", "π", "far:hosted/T")
-    assert sandbox.label == "far:hosted/T"
+    assert (execution.status, execution.stdout, execution.sandbox) == ("ok", "π", "far/hosted/T")
+    assert sandbox.label == "far/hosted/T"
     assert Layer(name="pretence", active=True, detail="a test double") in sandbox.layers()
 
 
@@ -235,7 +235,8 @@ async def assert_dead(path: Path) -> None:
 
 
 @pytest.mark.parametrize("how", ["kill the server", "cancel the run", "close the sandbox"])
-async def test_no_program_outlives_its_server(how: str, tmp_path: Path) -> None:
+async def test_no_program_outlives_its_server(how: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TMPDIR", str(tmp_path))  # a killed server leaves its scratch folder
     far, beat = Far("subprocess"), tmp_path / "beat"
     code = HEARTBEAT.format(path=str(beat))
     run = asyncio.create_task(far.sandbox.run(code, Limits(timeout_s=60, cpu_s=60)))
@@ -448,8 +449,8 @@ async def test_a_reply_is_trimmed_to_what_was_allowed() -> None:
     ]
     assert (execution.wall_s, execution.cpu_s, execution.peak_memory_mb) == (0.0, 0.0, 0.0)
     assert execution.files == {"asked": b"1"}
-    assert execution.sandbox.startswith("far:�[31mss")
-    assert len(execution.sandbox) == len("far:") + 100
+    assert execution.sandbox.startswith("far/�[31mss")
+    assert len(execution.sandbox) == len("far/") + 100
 
 
 async def test_files_beyond_the_limit_are_dropped() -> None:
