@@ -101,7 +101,8 @@ class CellProcess:
         alive = bool(report)
         status: int | None = 0
         if reason == "exit" and not report:
-            status = await self._handle.wait_status()
+            status = await self._handle.wait_status()  # before the kill, which would be the end that is told
+            self._handle.kill()
         control = b"ready\n" if status is None else b"ready\nexit %d %d\n" % (status, self._peak_kb())
         output = {name: pipe.drain() for name, pipe in self.pipes.items()}
         if self._overflowed:
@@ -175,7 +176,7 @@ class CellProcess:
                     return "timeout", answer.result()
             return "output-limit" if self._overflowed else "timeout", b""
         finally:
-            if not answer.done() or not answer.result():
+            if not answer.done():
                 answer.cancel()
                 self._handle.kill()
 

@@ -12,8 +12,9 @@ from pathlib import Path
 
 from mathagent.errors import SandboxError
 from mathagent.sandbox import process_tree
-from mathagent.sandbox.cell_process import END_S, CellProcess
+from mathagent.sandbox.cell_process import CellProcess
 from mathagent.sandbox.pipes import Pipe
+from mathagent.sandbox.zygote_link import STATUS_S
 
 START_S = 30.0
 _CONTROL_BYTES = 4096
@@ -59,7 +60,7 @@ class FreshHandle:
 
     async def wait_status(self) -> int | None:
         """The wait status once the supervisor has told it; None where it does not."""
-        await asyncio.wait([self._control.eof], timeout=END_S)
+        await asyncio.wait([self._control.eof], timeout=STATUS_S)
         told = _EXIT.search(bytes(self._control.data))
         return int(told[1]) if told else None
 

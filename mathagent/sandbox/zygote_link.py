@@ -22,6 +22,8 @@ from mathagent.types import Value
 
 START_S = 60.0
 END_S = 2.0
+STATUS_S = 0.5
+"""How long a process whose channel has closed may take to end."""
 _MESSAGE_BYTES = 65_536
 _STDERR_BYTES = 16_384
 _PID = re.compile(r"^Pid:\s+(\d+)$", re.MULTILINE)
@@ -74,7 +76,7 @@ class Clone:
 
     async def wait_status(self) -> int | None:
         """The wait status, once the zygote has told; None where it does not."""
-        await asyncio.wait([self.exited], timeout=END_S)
+        await asyncio.wait([self.exited], timeout=STATUS_S)
         how = self.exited.result() if self.exited.done() else CloneExit(lost=True)
         return None if how.lost else how.status
 
