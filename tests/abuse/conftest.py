@@ -35,6 +35,9 @@ async def ground() -> AsyncIterator[Ground]:
     try:
         sandbox = ProcessSandbox(max_parallel=2)
         try:
+            tier = next(layer for layer in sandbox.layers() if layer.name == "tier")
+            if not tier.active:
+                pytest.skip(f"this machine cannot confine programs: tier {tier.detail}")
             assert (await sandbox.run("6 * 7")).value == "42"
             planted.add_victim()
             yield Ground(sandbox, planted, frozenset(our_processes()))

@@ -52,8 +52,8 @@ GETS_THROUGH: dict[Layer, dict[int, str]] = {
     "rlimits": {
         43: "1,000 threads",
         44: "300 processes in a session",
-        46: "1.2 GB of memory (the cgroup bounds all runs together)",
-        47: "1.2 GB of memory (the cgroup bounds all runs together)",
+        46: "0.6 GB of memory (the cgroup bounds all runs together)",
+        47: "0.4 GB of memory (the cgroup bounds all runs together)",
         50: "2,000 descriptors",
         65: "a sparse file of 1 TB",
         66: "360 MB unpacked",
@@ -94,17 +94,15 @@ async def find(layer: Layer) -> Found:
             if breaches:
                 found.through[hostile.number] = breaches
 
-        async def one_by_one() -> None:
-            for hostile in tried:
-                if "timeout" not in hostile.status:
-                    await one(hostile, look_for_harm=True)
+        async def all_of(group: list[Hostile], look_for_harm: bool) -> None:
+            for hostile in group:
+                await one(hostile, look_for_harm)
 
-        async def those_that_wait() -> None:
-            for hostile in tried:
-                if "timeout" in hostile.status:
-                    await one(hostile, look_for_harm=False)
-
-        await asyncio.gather(one_by_one(), those_that_wait())
+        waiting = [hostile for hostile in tried if "timeout" in hostile.status]
+        # alone, because what outlives a session is found by looking for processes that are new
+        await all_of([hostile for hostile in tried if hostile.cell], look_for_harm=True)
+        others = [hostile for hostile in tried if not hostile.cell and hostile not in waiting]
+        await asyncio.gather(all_of(others, look_for_harm=True), all_of(waiting, look_for_harm=False))
     finally:
         await sandbox.aclose()
         planted.remove()

@@ -123,11 +123,12 @@ class Planted:
         """What a program did to what is planted, as seen from outside; empty if nothing. Mends what it can."""
         found = []
         for name, listener in self.listeners.items():
+            visits = 0
             with suppress(BlockingIOError):
-                if listener.type == socket.SOCK_STREAM:
-                    listener.accept()[0].close()
-                else:
-                    listener.recv(100)
+                while True:
+                    listener.accept()[0].close() if listener.type == socket.SOCK_STREAM else listener.recv(100)
+                    visits += 1
+            if visits:
                 found.append(f"the {name} listener was reached")
         if self.victim is not None and self.victim.poll() is not None:
             found.append("the victim was killed")

@@ -22,7 +22,6 @@ from mathagent.sandbox.process_tree import descendants
 
 BUILDERS: dict[str, Callable[[], Sandbox]] = {
     **{name: SANDBOXES.load(name) for name in SANDBOXES.table},
-    "process-with-ready-clones": lambda: ProcessSandbox(ready=2),
     "process-without-bubblewrap": lambda: ProcessSandbox(without={"bubblewrap"}),
     "process-without-namespaces": lambda: ProcessSandbox(without={"namespaces"}),
     "subprocess-without-namespaces": lambda: FreshProcessSandbox(namespaces=False),

@@ -5,6 +5,8 @@ from __future__ import annotations
 from . import files, kernel, network, processes, python_and_channel, resources, secrets
 from .entry import Hostile
 
+__all__ = ["CATALOGUE", "Hostile"]
+
 CATALOGUE: tuple[Hostile, ...] = (
     *files.PROGRAMS,
     *secrets.PROGRAMS,

@@ -73,7 +73,7 @@ seen = set()
 for pid in pids:
     for name in ('environ', 'mem', 'maps', 'fd/0', 'root/etc/passwd', 'cwd', 'task'):
         path = f'/proc/{pid}/{name}'
-        seen.add(attempt(os.listdir if name in ('cwd', 'task') else lambda path: open(path, 'rb').read(9), path))
+        seen.add(attempt(os.listdir, path) if name in ('cwd', 'task') else attempt(os.open, path, os.O_NONBLOCK))
 in_short(seen)
 """,
         value="ENOENT",

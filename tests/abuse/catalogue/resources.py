@@ -16,9 +16,9 @@ PROGRAMS = (
         "memory bomb",
         """
 kept = []
-while len(kept) < 120:
+while len(kept) < 60:
     kept.append(b'x' * 10_000_000)
-'LEAK(1.2 GB)'
+'LEAK(0.6 GB)'
 """,
         status=("memory",),
         error="MemoryError|.*memory.*",
@@ -28,7 +28,7 @@ while len(kept) < 120:
         47,
         "huge values",
         """
-size = 1_200_000_000
+size = 400_000_000
 def make(action):
     try:
         return f'LEAK({len(action())})'
@@ -176,7 +176,7 @@ Long()
         "while True:\n    try:\n        while True: pass\n    except BaseException: pass",
         status=("timeout",),
         error=".*CPU.*",
-        limits=Limits(timeout_s=20, cpu_s=1),
+        limits=Limits(timeout_s=8, cpu_s=1),
     ),
     Hostile(
         60,
@@ -254,6 +254,6 @@ int('9' * 30_000_000)
         status=("timeout",),
         stdout=r"MemoryError ValueError (error|RecursionError|OverflowError|MemoryError|PatternError)\n",
         error=_STOPPED,
-        limits=Limits(timeout_s=3, cpu_s=20, memory_mb=256),
+        limits=Limits(timeout_s=10, cpu_s=3, memory_mb=256),
     ),
 )
