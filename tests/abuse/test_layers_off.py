@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -26,6 +28,15 @@ def test_the_known_list_names_programs_and_layers() -> None:
     assert tuple(GETS_THROUGH) == LAYERS
     numbers = {hostile.number for hostile in CATALOGUE}
     assert all(set(known) <= numbers for known in GETS_THROUGH.values())
+
+
+def test_the_docs_show_the_known_list() -> None:
+    text = (Path(__file__).parents[2] / "docs" / "security.md").read_text(encoding="utf-8")
+    table = text.partition("layers-off: begin")[2].partition("layers-off: end")[0]
+    for layer, known in GETS_THROUGH.items():
+        row = next(line for line in table.splitlines() if line.startswith(f"| {layer}"))
+        assert [int(number) for number in re.findall(r"\*\*(\d+)\*\*", row)] == list(known)
+        assert all(why in row for why in known.values())
 
 
 @pytest.mark.parametrize("layer", LAYERS)
@@ -52,4 +63,4 @@ def test_the_same_as_a_plain_user(as_root: None) -> None:
         pytest.skip(reason)
     report = as_plain_user.run_tests((__file__,))
     assert report.failures == []
-    assert report.passed == len(LAYERS) + 1, (report.skipped, report.output)
+    assert report.passed == len(LAYERS) + 2, (report.skipped, report.output)

@@ -85,7 +85,8 @@ def test_problem_from_stdin_and_from_a_file(tmp_path: Path) -> None:
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux confines programs by itself")
 def test_programs_are_confined_unless_unsafe_local_is_said(tmp_path: Path) -> None:
-    program = f"```python\nimport os\ndef solution():\n    return int('script.json' in os.listdir({str(tmp_path)!r}))\n```"
+    files = f"os.listdir({str(tmp_path)!r})"
+    program = f"```python\nimport os\ndef solution():\n    return int('script.json' in {files})\n```"
     arguments = ("solve", "How many files?", "--strategy", "pal", "--json", "--no-cache", "--model")
     confined = json.loads(run(*arguments, script(tmp_path, program)).stdout)
     assert confined["answer"] is None
