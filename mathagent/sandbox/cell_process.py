@@ -34,6 +34,7 @@ from mathagent.types import Execution
 INTERRUPT_GRACE_S = 0.1
 """How long a cell past its time may take to heed the interrupt, before the process is killed."""
 CPU_LOOK_S = 0.05
+GREETING_BYTES = 4096
 LOOK_S = 0.25
 INTERPRETER_MB = 64
 END_S = 2.0
@@ -119,6 +120,19 @@ class CellProcess:
         if status is None and not alive and reason == "exit":
             ended = ended.model_copy(update={"root_exit": -signal.SIGKILL})
         return conclude(ended, limits, self.label, fetch), alive
+
+    async def greeting(self, expected: bytes) -> bytes:
+        """The first words of the process: ``expected``, or else all that it says before it ends."""
+        said = bytearray()
+        while len(said) < len(expected) or (said != expected and len(said) < GREETING_BYTES):
+            try:
+                piece = await self._loop.sock_recv(self._channel, len(expected))
+            except OSError:
+                break
+            if not piece:
+                break
+            said += piece
+        return bytes(said)
 
     async def fork(self) -> CellProcess:
         """A copy of the process as it stands. Raises SandboxError where none comes."""

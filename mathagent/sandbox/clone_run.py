@@ -19,7 +19,8 @@ from mathagent.sandbox.zygote_link import Clone, ZygoteLink
 EXIT_S = 5.0
 """How long the kernel may take to end a killed clone and the zygote to tell."""
 DRAIN_S = 0.5
-READY_BYTES = 4096
+READY = b"ready\n"
+"""What a clone says on its result channel once it is confined, before it reads its program."""
 
 
 def numbers(limits: Limits) -> dict[str, int]:
@@ -52,7 +53,7 @@ class CloneRun:
         self.started_at = time.monotonic()
         self._overflowed = ""
         self._timer: asyncio.TimerHandle | None = None
-        caps = {"stdout": 0, "stderr": 0, "the result channel": REPORT_BYTES, "ready": READY_BYTES}
+        caps = {"stdout": 0, "stderr": 0, "the result channel": REPORT_BYTES}
         self.pipes: dict[str, Pipe] = {}
         try:
             for name, cap in caps.items():
@@ -72,7 +73,7 @@ class CloneRun:
         """Starts the clock and the reading; ``limits`` may be narrower than those the clone was made with."""
         self.limits = limits
         self.pipes["stdout"].cap = self.pipes["stderr"].cap = limits.output_bytes
-        self.pipes["the result channel"].cap = report_cap(limits, fetch)
+        self.pipes["the result channel"].cap = len(READY) + report_cap(limits, fetch)
         self.started_at = time.monotonic()
         self._timer = self.loop.call_later(limits.timeout_s, self.end, "timeout")
         for pipe in self.pipes.values():
@@ -96,16 +97,16 @@ class CloneRun:
         await asyncio.wait([pipe.eof for pipe in self.pipes.values()], timeout=DRAIN_S)
         if reason == "exit" and self._overflowed:  # by what was still in the pipe
             reason = "output-limit"
-        stdout, stderr, report, ready = (bytes(pipe.data) for pipe in self.pipes.values())
-        if reason == "exit" and not ready.startswith(b"ready"):
-            said = how.failed or ready.decode("utf-8", "replace") or f"wait status {how.status}"
+        stdout, stderr, report = (bytes(pipe.data) for pipe in self.pipes.values())
+        if reason == "exit" and not report.startswith(READY):
+            said = how.failed or report.decode("utf-8", "replace") or f"wait status {how.status}"
             raise SandboxError(f"no program could be confined ({said}); see `mathagent doctor`")
         return Ended(
             reason=reason,
             detail=self._overflowed,
             stdout=stdout,
             stderr=stderr,
-            report=report,
+            report=report[len(READY) :],
             control=b"ready\nexit %d %d\n" % (how.status, how.peak_kb),
             wall_s=wall_s,
             cpu_s=how.cpu_s,

@@ -15,9 +15,8 @@ from pathlib import Path
 from mathagent.errors import SandboxError
 from mathagent.sandbox.base import Layer, Limits
 from mathagent.sandbox.cell_process import CellProcess
-from mathagent.sandbox.clone_run import READY_BYTES, CloneRun, numbers, payload
+from mathagent.sandbox.clone_run import READY, CloneRun, numbers, payload
 from mathagent.sandbox.outcome import conclude
-from mathagent.sandbox.pipes import Pipe
 from mathagent.sandbox.ready_clones import ReadyClones
 from mathagent.sandbox.scratch import refused_name, remove_folder
 from mathagent.sandbox.session import LiveSession
@@ -189,18 +188,19 @@ class ProcessSandbox:
 
 async def _attach_clone(process: CellProcess, host: ZygoteHost, limits: dict[str, int], scratch: str) -> None:
     """Starts ``process`` as a clone. Raises SandboxError where it cannot be confined."""
-    source, ready = os.open(os.devnull, os.O_RDONLY), Pipe(READY_BYTES, lambda: None)
+    source = os.open(os.devnull, os.O_RDONLY)
     wide = limits | {"cpu_s": SESSION_CPU * limits["cpu_s"]}
     request = {"kind": "session", "limits": wide, "scratch": scratch, "prefault": False}
     try:
-        process.attach(host.link.clone(request, [source, *process.their_fds, ready.write_fd]))
-        ready.start()
-        await asyncio.wait([ready.eof], timeout=START_S)
-        if not ready.data.startswith(b"ready"):
-            raise SandboxError(f"no session could be confined ({ready.data.decode('utf-8', 'replace')})")
+        process.attach(host.link.clone(request, [source, *process.their_fds]))
+        async with asyncio.timeout(START_S):
+            said = await process.greeting(READY)
+        if said != READY:
+            raise SandboxError(f"no session could be confined ({said.decode('utf-8', 'replace')})")
+    except TimeoutError:
+        raise SandboxError(f"no session was confined in {START_S:g} s; see `mathagent doctor`") from None
     finally:
         os.close(source)
-        ready.close()
 
 
 async def _remove(folder: Path | None) -> None:

@@ -3,8 +3,8 @@
 Started by file path as ``python -P -s -S zygote.py PACKAGE_ROOT CONTROL_FD USER_ID``; root becomes USER_ID first of
 all. The control channel is a socket that keeps message borders. First comes the plan (JSON: layers wanted, paths, what
 to import) with the seccomp filters beside it; the answer says which layers hold. From then on each request (``{"id",
-"kind", "limits", "scratch", "prefault"}``, with the descriptors of source, stdout, stderr, channel and readiness
-beside it) makes one clone and is answered with its pidfd; the end of a clone is told with its wait status and resource
+"kind", "limits", "scratch", "prefault"}``, with the descriptors of source, stdout, stderr and channel beside
+it) makes one clone and is answered with its pidfd; the end of a clone is told with its wait status and resource
 use. It ends when the channel does.
 
 The code and the files of a run come down the first descriptor and are read by the clone, so this process, of which
@@ -166,16 +166,15 @@ class Zygote:
 
     def _become_run(self, request: dict[str, Any], fds: list[int]) -> NoReturn:
         """In the clone: confines itself and runs the program or the session."""
-        source, stdout, stderr, channel, ready = fds
         try:
-            source, ready = _arrange(source, stdout, stderr, channel, ready)
+            channel = fds[3]
+            channel, source = _arrange(*fds)
             plan, limits = self.plan, request["limits"]
             del self.clones, self.poll
             confine.confine(plan, request["kind"], limits, request["scratch"])
-            os.write(ready, b"ready\n")
-            os.close(ready)
+            os.write(channel, b"ready\n")
         except BaseException as error:  # noqa: BLE001 - nothing of the program has run; the trusted side is told
-            os.write(ready, f"failed: {error}".encode())
+            os.write(channel, f"failed: {error}".encode())
             os._exit(1)
         os.environ["HOME"] = os.environ["TMPDIR"] = request["scratch"]
         sys.path.append(request["scratch"])  # last: a laid-in file can be imported but never hides a module
@@ -187,17 +186,16 @@ class Zygote:
         _run(source, self.plan["address_space_kb"])
 
 
-def _arrange(source: int, stdout: int, stderr: int, channel: int, ready: int) -> tuple[int, int]:
-    """Puts null, stdout, stderr and channel on 0 to 3, source and ready on 4 and 5, and closes all others."""
-    null = os.open("/dev/null", os.O_RDONLY)
-    wanted = [null, stdout, stderr, channel, source, ready]
+def _arrange(source: int, stdout: int, stderr: int, channel: int) -> tuple[int, int]:
+    """Puts null, stdout, stderr, channel and source on 0 to 4 and closes all others; returns channel and source."""
+    wanted = [os.open("/dev/null", os.O_RDONLY), stdout, stderr, channel, source]
     above = max(wanted) + 1
     for target, fd in enumerate(wanted):
         os.dup2(fd, above + target)
     for target in range(len(wanted)):
         os.dup2(above + target, target)
     os.closerange(len(wanted), 2**20)
-    return 4, 5
+    return 3, 4
 
 
 def _touch_pages() -> None:
