@@ -21,9 +21,9 @@ from mathagent.models.base import Backend, ConnectOptions, PullProgress
 from mathagent.models.cache import CompletionCache
 from mathagent.models.connect import connect_backend
 from mathagent.models.wrappers import wrap
-from mathagent.sandbox import SANDBOXES
+from mathagent.sandbox import DEFAULT_SANDBOX, SANDBOXES
 from mathagent.sandbox.base import Sandbox
-from mathagent.sandbox.calls import CallPool
+from mathagent.sandbox.confined_calls import ConfinedCalls
 from mathagent.strategies import DEFAULT_STRATEGY, STRATEGIES
 from mathagent.types import Candidate, Problem, Solution, Stopped
 
@@ -34,8 +34,9 @@ class Solver:
     """Keeps a model, a sandbox and the completion cache open for many problems.
 
     Use it as an async context manager, from one event loop; solves may run concurrently. ``model`` is a name
-    (``embedded:…``, ``openai:…``, …) or a Backend of your own, which you close yourself. ``on_progress`` hears of
-    a model's download. Nothing is fetched or started before it is needed.
+    (``embedded:…``, ``openai:…``, …) or a Backend of your own, which you close yourself; so is ``sandbox``
+    (``process``, ``docker``, ``subprocess``, …). ``on_progress`` hears of a model's download. Nothing is fetched or
+    started before it is needed.
     """
 
     def __init__(
@@ -44,7 +45,7 @@ class Solver:
         *,
         base_url: str | None = None,
         api_key: str | None = None,
-        sandbox: str = "subprocess",
+        sandbox: str | Sandbox = DEFAULT_SANDBOX,
         cache: bool = True,
         on_progress: Callable[[PullProgress], None] | None = None,
     ) -> None:
@@ -55,8 +56,9 @@ class Solver:
         self.backend: Backend = (
             connect_backend(model, options) if model is None or isinstance(model, str) else model
         )
-        self._sandbox: Sandbox = SANDBOXES.load(sandbox)()
-        self._calls = CallPool()
+        self._owns_sandbox = isinstance(sandbox, str)
+        self.sandbox: Sandbox = SANDBOXES.load(sandbox)() if isinstance(sandbox, str) else sandbox
+        self._calls = ConfinedCalls()
         self.comparer = AnswerComparer(self._calls.call)
         self._cache = CompletionCache(settings().cache_path) if cache else None
         self._semaphore = asyncio.Semaphore(self.backend.max_parallel)
@@ -69,7 +71,8 @@ class Solver:
 
     async def aclose(self) -> None:
         """Ends processes, closes connections and files; safe to call twice."""
-        await self._sandbox.aclose()
+        if self._owns_sandbox:
+            await self.sandbox.aclose()
         await self._calls.aclose()
         if self._owns_backend:
             await self.backend.aclose()
@@ -110,7 +113,7 @@ class Solver:
 
         context = RunContext(
             backend=wrap(self.backend, meter=meter, cache=self._cache, semaphore=self._semaphore, emit=emit),
-            sandbox=self._sandbox,
+            sandbox=self.sandbox,
             comparer=self.comparer,
             meter=meter,
             emit=emit,

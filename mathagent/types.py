@@ -115,7 +115,10 @@ class Execution(Value):
     ``value`` is the text of the program's last expression (None where it has none or it is None);
     ``error`` the last line of the traceback, ``traceback`` the program's own frames. ``signal`` is set for
     "crashed". Seconds are wall clock and CPU; ``peak_memory_mb`` is the peak resident set, 0 if unknown.
+    ``files`` holds the fetched files (base64 in JSON), ``sandbox`` what ran it, with its tier: "process/A".
     """
+
+    model_config = ConfigDict(ser_json_bytes="base64", val_json_bytes="base64")
 
     status: ExecutionStatus
     stdout: str = ""
@@ -127,6 +130,8 @@ class Execution(Value):
     wall_s: float = 0.0
     cpu_s: float = 0.0
     peak_memory_mb: float = 0.0
+    files: dict[str, bytes] = Field(default_factory=dict)
+    sandbox: str = ""
 
     @property
     def ok(self) -> bool:

@@ -12,6 +12,7 @@ import typer
 
 from mathagent import __version__
 from mathagent.errors import MathagentError, UsageError
+from mathagent.sandbox import DEFAULT_SANDBOX, INTERACTIVE_SANDBOX, UNSAFE_SANDBOX
 
 if TYPE_CHECKING:
     from mathagent.budget import Budget
@@ -47,6 +48,13 @@ Settings = Annotated[
     list[str] | None, typer.Option("--set", help="A strategy setting, key=value; may be repeated.")
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON value on stdout, nothing else.")]
+Sandbox = Annotated[
+    str | None, typer.Option(help="What runs the programs: process, docker, … (see `mathagent doctor`).")
+]
+UnsafeLocal = Annotated[
+    bool,
+    typer.Option("--unsafe-local", help="Run programs with your own rights: your files and network are theirs."),
+]
 NoCache = Annotated[bool, typer.Option("--no-cache", help="Neither read nor write the completion cache.")]
 
 
@@ -124,6 +132,8 @@ def solve(
     settings: Settings = None,
     as_json: AsJson = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print the answer only.")] = False,
+    sandbox: Sandbox = None,
+    unsafe_local: UnsafeLocal = False,
     no_cache: NoCache = False,
 ) -> int:
     """Solve one problem, or open the REPL."""
@@ -139,6 +149,7 @@ def solve(
             budget=_budget(budget_tokens, budget_seconds, budget_calls),
             config=_config(n, temperature, settings),
             seed=seed,
+            sandbox=_sandbox_name(sandbox, unsafe_local, interactive=True),
             cache=not no_cache,
             as_json=as_json,
             quiet=quiet,
@@ -168,6 +179,8 @@ def bench(
     ] = None,
     rerun: Annotated[bool, typer.Option("--rerun", help="Solve again what has a record already.")] = False,
     as_json: AsJson = False,
+    sandbox: Sandbox = None,
+    unsafe_local: UnsafeLocal = False,
     no_cache: NoCache = False,
 ) -> int:
     """Measure strategies on a file of problems; a killed run goes on where it was."""
@@ -187,6 +200,7 @@ def bench(
             output=output,
             rerun=rerun,
             as_json=as_json,
+            sandbox=_sandbox_name(sandbox, unsafe_local, interactive=False),
             cache=not no_cache,
         )
     )
@@ -225,6 +239,19 @@ def models_rm(name: Annotated[str, typer.Argument(help="A name from 'mathagent m
     from mathagent.cli.models import remove_command
 
     return remove_command(name)
+
+
+def _sandbox_name(name: str | None, unsafe_local: bool, *, interactive: bool) -> str:
+    """The sandbox to take; says loudly what ``--unsafe-local`` means."""
+    if unsafe_local:
+        if name not in (None, UNSAFE_SANDBOX):
+            raise UsageError(f"--unsafe-local runs programs without a sandbox; leave out --sandbox {name}")
+        warning = "programs run with your own rights: they can read and change your files and use your network"
+        typer.secho(f"mathagent: WARNING: --unsafe-local: {warning}", err=True, fg="red", bold=True)
+        return UNSAFE_SANDBOX
+    if name == UNSAFE_SANDBOX != DEFAULT_SANDBOX:
+        raise UsageError(f"--sandbox {name} does not confine programs; add --unsafe-local if you want that")
+    return name or (INTERACTIVE_SANDBOX if interactive else DEFAULT_SANDBOX)
 
 
 def _budget(tokens: int | None, seconds: float | None, calls: int | None) -> Budget:

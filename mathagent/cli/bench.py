@@ -37,6 +37,7 @@ class BenchArguments(Value):
     output: Path | None
     rerun: bool
     as_json: bool
+    sandbox: str
     cache: bool
 
 
@@ -69,7 +70,11 @@ async def _run(arguments: BenchArguments, dataset: Dataset) -> list[tuple[Summar
     try:
         with progress_for_pull(trace) as on_progress:
             async with Solver(
-                arguments.model, base_url=arguments.base_url, cache=arguments.cache, on_progress=on_progress
+                arguments.model,
+                base_url=arguments.base_url,
+                sandbox=arguments.sandbox,
+                cache=arguments.cache,
+                on_progress=on_progress,
             ) as solver:
                 benchmark = Benchmark(solver, store, dataset, concurrency=arguments.concurrency)
                 for arm in arms:  # a wrong setting of the last arm should not be found after hours of the first

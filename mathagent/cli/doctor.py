@@ -20,7 +20,7 @@ from mathagent.models.catalog import catalog, size_text
 from mathagent.models.connect import split_model
 from mathagent.models.openai_compat import OPENAI_URL
 from mathagent.models.weights import status
-from mathagent.sandbox import SANDBOXES
+from mathagent.sandbox import DEFAULT_SANDBOX, INTERACTIVE_SANDBOX, SANDBOXES
 from mathagent.types import Value
 
 ENDPOINT_TIMEOUT_S = 5.0
@@ -134,12 +134,16 @@ def _endpoint(configured: Settings) -> list[Finding]:
 
 def _sandbox() -> list[Finding]:
     findings = []
-    for name in SANDBOXES.names():
+    for name in sorted(SANDBOXES.names(), key=lambda name: (name != DEFAULT_SANDBOX, name)):
+        if name == INTERACTIVE_SANDBOX != DEFAULT_SANDBOX:
+            continue  # the default one with another setting
         try:
             layers = SANDBOXES.load(name)().layers()
         except MathagentError as error:
             findings.append(Finding(area="sandbox", name=name, state="missing", detail=str(error)))
             continue
+        if layers[0].name == "engine" and not layers[0].active:
+            layers = layers[:1]  # nothing holds without it
         findings += [
             Finding(
                 area=f"sandbox {name}",

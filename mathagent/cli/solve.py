@@ -33,6 +33,7 @@ class SolveArguments(Value):
     budget: Budget
     config: dict[str, Any]
     seed: int | None
+    sandbox: str
     cache: bool
     as_json: bool
     quiet: bool
@@ -74,6 +75,7 @@ async def _solve(arguments: SolveArguments, problem: Problem) -> Solution:
         async with Solver(
             arguments.model,
             base_url=arguments.base_url,
+            sandbox=arguments.sandbox,
             cache=arguments.cache,
             on_progress=view.on_progress,
         ) as solver:

@@ -65,7 +65,13 @@ def open_solver(options: ReplOptions, on_progress: Callable[[PullProgress], None
     """The Solver that ``options`` describe. Raises UsageError."""
     from mathagent.solver import Solver
 
-    return Solver(options.model, base_url=options.base_url, cache=options.cache, on_progress=on_progress)
+    return Solver(
+        options.model,
+        base_url=options.base_url,
+        sandbox=options.sandbox,
+        cache=options.cache,
+        on_progress=on_progress,
+    )
 
 
 def run_repl(

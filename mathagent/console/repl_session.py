@@ -21,6 +21,7 @@ from mathagent.console.repl_commands import (
     known_models,
 )
 from mathagent.errors import UsageError
+from mathagent.sandbox import INTERACTIVE_SANDBOX
 from mathagent.strategies import DEFAULT_STRATEGY, STRATEGIES
 from mathagent.types import Value
 
@@ -41,6 +42,7 @@ class ReplOptions(Value):
     budget: Budget = Budget()
     config: dict[str, Any] = Field(default_factory=dict)
     seed: int | None = None
+    sandbox: str = INTERACTIVE_SANDBOX
     cache: bool = True
 
 

@@ -32,6 +32,7 @@ class Record(Value):
     """One attempt at one problem. ``failure`` is why it is not correct: "wrong", or a failure's kind.
 
     ``error`` is set for the outcome "error" (the solve itself failed): such a record is tried again on resume.
+    ``sandbox`` is what confined the programs, with its tier: "process/A".
     """
 
     key: str
@@ -49,6 +50,7 @@ class Record(Value):
     confidence: float | None = None
     usage: Usage = Usage()
     seconds: float = 0.0
+    sandbox: str = ""
     solution: Solution | None = None
 
 

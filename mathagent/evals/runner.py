@@ -109,6 +109,7 @@ class Benchmark:
             confidence=solution.confidence,
             usage=solution.usage,
             seconds=solution.seconds,
+            sandbox=self.solver.sandbox.label,
             solution=solution,
         )
 

@@ -1,8 +1,8 @@
-"""The Sandbox protocol and the limits of one run."""
+"""The Sandbox and Session protocols, and the limits of one run."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from pydantic import Field
@@ -11,7 +11,11 @@ from mathagent.types import Execution, Value
 
 
 class Limits(Value):
-    """Bounds of one run. ``timeout_s`` is wall clock, ``output_bytes`` caps stdout and stderr each."""
+    """Bounds of one run, or of one cell of a session.
+
+    ``timeout_s`` is wall clock, ``output_bytes`` caps stdout and stderr each, ``file_mb`` the scratch folder (where
+    the backend can bound it, else each file in it) and each of the fetched files together.
+    """
 
     timeout_s: float = Field(default=10.0, gt=0)
     cpu_s: float = Field(default=10.0, gt=0)
@@ -28,21 +32,63 @@ class Layer(Value):
     detail: str
 
 
+class Session(Protocol):
+    """A Python namespace that lives on between its cells, apart from all other runs and sessions."""
+
+    async def run(
+        self, code: str, files: Mapping[str, bytes] | None = None, *, fetch: Sequence[str] = ()
+    ) -> Execution:
+        """Runs one cell and says what happened, as ``Sandbox.run`` does; the limits count for each cell anew.
+
+        Names, imports and files that a cell leaves are there for the next one. A cell past its time is
+        interrupted, and killed where it does not heed that. A process that died, or had to be killed, is replaced
+        before the next cell by a new one in which the finished cells are run again; where they do not all finish
+        there, the cell is "refused" and says so. Cells of one session run one after another.
+        """
+        ...
+
+    async def snapshot(self) -> Session:
+        """A second session that continues from the present state; the two do not see each other's later names.
+
+        Files are shared or copied, as the backend says. Close both. Raises SandboxError where it cannot be made.
+        """
+        ...
+
+    async def aclose(self) -> None:
+        """Ends the session and frees what it holds; safe to call twice. Its snapshots live on."""
+        ...
+
+
 class Sandbox(Protocol):
     """Runs programs that nobody trusts. One sandbox serves many concurrent runs, each apart from all others."""
 
     name: str
 
+    @property
+    def label(self) -> str:
+        """What held when programs ran, for records: the name, and the tier where the backend has tiers."""
+        ...
+
     async def run(
-        self, code: str, limits: Limits | None = None, files: Mapping[str, bytes] | None = None
+        self,
+        code: str,
+        limits: Limits | None = None,
+        files: Mapping[str, bytes] | None = None,
+        *,
+        fetch: Sequence[str] = (),
     ) -> Execution:
         """Runs ``code`` as a fresh program and says what happened.
 
         The value of the last expression statement becomes ``Execution.value`` (as in a notebook). ``files``
-        (relative name → content) are laid into the private scratch folder, the working directory. Whatever
+        (relative name → content) are laid into the private scratch folder, the working directory; those named in
+        ``fetch`` are brought back in ``Execution.files`` if the program left them as plain files. Whatever
         the program does is an Execution; SandboxError is raised only where no program can run at all.
         Cancelling the call kills the program and all it started.
         """
+        ...
+
+    async def session(self, limits: Limits | None = None, files: Mapping[str, bytes] | None = None) -> Session:
+        """Opens a session; ``files`` are laid into its scratch folder. Raises SandboxError where it cannot."""
         ...
 
     def layers(self) -> list[Layer]:
@@ -50,5 +96,5 @@ class Sandbox(Protocol):
         ...
 
     async def aclose(self) -> None:
-        """Ends every run and process; safe to call twice."""
+        """Ends every run, session and process; safe to call twice."""
         ...

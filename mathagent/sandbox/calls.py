@@ -33,7 +33,8 @@ RECYCLE_MB = 400
 MEMORY_MB = 1_024
 """Address space of a worker, where the platform has such a limit."""
 
-_NAME = re.compile(r"^mathagent(?:\.[a-z][a-z0-9_]*)+:[a-z][a-z0-9_]*$")
+FUNCTION_NAME = re.compile(r"^mathagent(?:\.[a-z][a-z0-9_]*)+:[a-z][a-z0-9_]*$")
+"""How a call names a function of ours."""
 
 
 class CallPool:
@@ -59,7 +60,7 @@ class CallPool:
         not counted. Raises WorkerError where the call ran past it (``timed_out``), failed, or could not run. A
         cancelled call's worker is killed.
         """
-        if not _NAME.match(function):
+        if not FUNCTION_NAME.match(function):
             raise WorkerError(f"'{function}' is not a public function of mathagent; name it module:function")
         body = json.dumps({"function": function, "args": args, "timeout_s": timeout_s}, allow_nan=False).encode()
         if len(body) > call_worker.MAX_FRAME:

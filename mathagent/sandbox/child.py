@@ -7,7 +7,6 @@ import os
 import signal
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -16,7 +15,8 @@ from pathlib import Path
 
 from mathagent.sandbox import process_tree
 from mathagent.sandbox.base import Limits
-from mathagent.sandbox.outcome import MAX_PROCESSES, REPORT_BYTES, Ended, EndReason
+from mathagent.sandbox.outcome import MAX_PROCESSES, Ended, EndReason
+from mathagent.sandbox.pipes import Pipe
 
 WATCH_S = 0.25
 """How often the tree's memory and number of processes are looked at; the first look, so short runs pay nothing."""
@@ -27,60 +27,6 @@ REAP_S = 2.0
 DRAIN_S = 0.5
 """How long a pipe may stay open after the end (only by a process that escaped the kill)."""
 CONTROL_BYTES = 4096
-
-
-class Pipe:
-    """Reads a pipe in the loop up to ``cap`` bytes; the rest is not read, and ``overflow`` is called once."""
-
-    def __init__(self, cap: int, overflow: Callable[[], None]) -> None:
-        self.cap, self.overflow = cap, overflow
-        self.data = bytearray()
-        self.loop = asyncio.get_running_loop()
-        self.eof = self.loop.create_future()
-        self.read_fd, self.write_fd = os.pipe()
-
-    def start(self) -> None:
-        """Closes our copy of the writing end and begins to read."""
-        os.close(self.write_fd)
-        self.write_fd = -1
-        if sys.platform == "win32":  # no loop there can wait for an anonymous pipe
-            threading.Thread(target=self._read_in_thread, daemon=True).start()
-        else:
-            os.set_blocking(self.read_fd, False)
-            self.loop.add_reader(self.read_fd, self._readable)
-
-    def close(self) -> None:
-        """Closes both ends; safe to call twice."""
-        if self.read_fd >= 0 and sys.platform != "win32":
-            self.loop.remove_reader(self.read_fd)
-        for fd in (self.read_fd, self.write_fd):
-            if fd >= 0:
-                os.close(fd)
-        self.read_fd = self.write_fd = -1
-        if not self.eof.done():
-            self.eof.set_result(None)
-
-    def _readable(self) -> None:
-        with suppress(BlockingIOError):
-            self._feed(os.read(self.read_fd, 65_536))
-
-    def _read_in_thread(self) -> None:
-        data = b"?"
-        while data and len(self.data) < self.cap:
-            data = os.read(self.read_fd, 65_536)
-            self.loop.call_soon_threadsafe(self._feed, data)
-
-    def _feed(self, data: bytes) -> None:
-        room = self.cap - len(self.data)
-        self.data += data[:room]
-        if data and len(data) <= room:
-            return
-        if self.read_fd >= 0 and sys.platform != "win32":
-            self.loop.remove_reader(self.read_fd)
-        if len(data) > room:
-            self.overflow()
-        if not self.eof.done():
-            self.eof.set_result(None)
 
 
 class Child:
@@ -103,10 +49,10 @@ class Child:
         self._pidfd = -1
         self._timers: list[asyncio.TimerHandle] = []
 
-    def start(self, command: tuple[str, ...], env: dict[str, str], scratch: Path) -> None:
+    def start(self, command: tuple[str, ...], env: dict[str, str], scratch: Path, report_bytes: int) -> None:
         """Starts ``command`` plus the numbers of its stderr and result pipes. Raises OSError."""
         output = self.limits.output_bytes
-        caps = {"stdout": output, "stderr": output, "the result channel": REPORT_BYTES, "control": CONTROL_BYTES}
+        caps = {"stdout": output, "stderr": output, "the result channel": report_bytes, "control": CONTROL_BYTES}
         for name, cap in caps.items():
             self.pipes[name] = Pipe(cap, partial(self._overflow, name))
         stdout, stderr, result, control = (pipe.write_fd for pipe in self.pipes.values())

@@ -9,22 +9,25 @@ from __future__ import annotations
 import asyncio
 import math
 import os
-import shutil
-import subprocess
 import sys
-import tempfile
-from collections.abc import Mapping
-from pathlib import Path, PurePosixPath
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 from mathagent.config import child_environment, python_executable
 from mathagent.errors import SandboxError
 from mathagent.sandbox import process_tree
 from mathagent.sandbox.base import Layer, Limits
+from mathagent.sandbox.cell_process import CellProcess
 from mathagent.sandbox.child import Child
-from mathagent.sandbox.outcome import MAX_PROCESSES, Ended, conclude
+from mathagent.sandbox.fresh_cells import attach_fresh
+from mathagent.sandbox.outcome import MAX_PROCESSES, Ended, conclude, fetch_bytes, report_cap, value_chars
+from mathagent.sandbox.scratch import lay_out, new_folder, refused_name, remove_folder
+from mathagent.sandbox.session import LiveSession
 from mathagent.types import Execution
 
-WORKER = Path(__file__).with_name("worker.py")
+WORKER = Path(__file__).parent / "inside" / "worker.py"
+SESSION_CPU = 100
+"""A session's process may use so many times the CPU seconds of one cell."""
 
 
 class FreshProcessSandbox:
@@ -40,27 +43,33 @@ class FreshProcessSandbox:
         self._slots = asyncio.Semaphore(max_parallel or max(2, os.cpu_count() or 1))
         self._jail = process_tree.namespace_prefix() if namespaces else ()
         self._children: set[Child] = set()
+        self._sessions: set[LiveSession] = set()
         self._closed = False
 
+    @property
+    def label(self) -> str:
+        """The name: there are no tiers."""
+        return self.name
+
     async def run(
-        self, code: str, limits: Limits | None = None, files: Mapping[str, bytes] | None = None
+        self,
+        code: str,
+        limits: Limits | None = None,
+        files: Mapping[str, bytes] | None = None,
+        *,
+        fetch: Sequence[str] = (),
     ) -> Execution:
         """Runs ``code`` as a fresh program; see ``Sandbox.run``. A file name outside the scratch is "refused"."""
-        limits = limits or Limits()
-        for name in files or {}:
-            if not _stays_inside(name):
-                return Execution(status="refused", error=f"file name {name!r} does not stay in the scratch folder")
+        limits, files = limits or Limits(), files or {}
+        refused = refused_name((*files, *fetch))
+        if refused:
+            return Execution(status="refused", error=refused, sandbox=self.name)
         async with self._slots:
             if self._closed:
                 raise SandboxError("the sandbox is closed; open a new one")
+            folder = new_folder("run")
             try:
-                folder = _new_folder()
-            except OSError as error:
-                raise SandboxError(
-                    f"no scratch folder can be made: {error}; free or name another TMPDIR"
-                ) from error
-            try:
-                ended = await self._run_in(folder, code, limits, files or {})
+                ended = await self._run_in(folder, code, limits, files, fetch)
             finally:
                 # in a thread and shielded: a program may leave many files, and a second cancel must not stop this
                 loop = asyncio.get_running_loop()
@@ -69,11 +78,36 @@ class FreshProcessSandbox:
             said = (ended.stderr or ended.control).decode("utf-8", "replace").strip()
             message = said.splitlines() or ["no message"]
             raise SandboxError(f"the sandbox's Python did not start: {message[-1]}; see `mathagent doctor`")
-        return conclude(ended, limits)
+        return conclude(ended, limits, self.name, fetch)
+
+    async def session(self, limits: Limits | None = None, files: Mapping[str, bytes] | None = None) -> LiveSession:
+        """Opens a session; see ``Sandbox.session``. A snapshot runs the finished cells again in a new folder."""
+        chosen, laid_in = limits or Limits(), dict(files or {})
+        refused = refused_name(laid_in)
+        if refused:
+            raise SandboxError(refused)
+        if sys.platform == "win32":
+            raise SandboxError("the subprocess sandbox has no sessions on Windows; use --sandbox docker")
+        session = LiveSession(
+            lambda: self._start_cells(chosen, laid_in),
+            self._slots,
+            chosen,
+            forks=False,
+            opened=self._sessions.add,
+            closed=self._sessions.discard,
+        )
+        try:
+            await session.open()
+        except BaseException:
+            await session.aclose()
+            raise
+        return session
 
     async def aclose(self) -> None:
-        """Ends every run (they return as "refused"); safe to call twice."""
+        """Ends every run (they return as "refused") and session; safe to call twice."""
         self._closed = True
+        for session in list(self._sessions):
+            await session.aclose()
         while self._children:
             for child in self._children:
                 child.end("closed")
@@ -106,14 +140,17 @@ class FreshProcessSandbox:
             Layer(name="user", active=False, detail="programs run as the user who runs mathagent, root included"),
         ]
 
-    async def _run_in(self, folder: Path, code: str, limits: Limits, files: Mapping[str, bytes]) -> Ended:
+    async def _run_in(
+        self, folder: Path, code: str, limits: Limits, files: Mapping[str, bytes], fetch: Sequence[str]
+    ) -> Ended:
         scratch = folder / "scratch"
         child = Child(self._jail, limits)
         self._children.add(child)
         try:
-            request = self._lay_out(folder, scratch, code, limits, files)
-            python = (python_executable(), "-P", "-s", "-X", "utf8", str(WORKER))
-            child.start((*python, str(request)), _environment(scratch), scratch)
+            scratch.mkdir()
+            lay_out(scratch, files)
+            request = self._request(folder, code, limits, fetch)
+            child.start(_command(request), _environment(scratch), scratch, report_cap(limits, fetch))
             await child.ended
             return await child.finish()
         except OSError as error:
@@ -122,25 +159,44 @@ class FreshProcessSandbox:
             child.close()
             self._children.discard(child)
 
-    def _lay_out(self, folder: Path, scratch: Path, code: str, limits: Limits, files: Mapping[str, bytes]) -> Path:
-        """Writes the files and the worker's request; returns the request's path."""
-        scratch.mkdir()
-        for name, content in files.items():
-            path = scratch / name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(content)
+    async def _start_cells(self, limits: Limits, files: Mapping[str, bytes]) -> CellProcess:
+        """A new process for a session."""
+        if self._closed:
+            raise SandboxError("the sandbox is closed; open a new one")
+        process = CellProcess(self.name)
+        try:
+            process.folder = new_folder("session")
+            scratch = process.folder / "scratch"
+            scratch.mkdir()
+            lay_out(scratch, files)
+            wide = limits.model_copy(update={"cpu_s": SESSION_CPU * limits.cpu_s})
+            request = self._request(process.folder, "", wide, (), session=True)
+            command = (*self._jail, *_command(request))
+            await attach_fresh(process, command, _environment(scratch), scratch, bool(self._jail))
+        except OSError as error:
+            process.close()
+            raise SandboxError(f"no session can be started: {error}") from error
+        except BaseException:
+            process.close()
+            raise
+        return process
+
+    def _request(
+        self, folder: Path, code: str, limits: Limits, fetch: Sequence[str], *, session: bool = False
+    ) -> Path:
+        """Writes the worker's request; returns its path."""
         # Without a namespace RLIMIT_NPROC would count every process of the user.
         processes = MAX_PROCESSES if self._jail else 0
-        value_chars = min(limits.output_bytes, 65_536)
-        numbers = (limits.memory_mb, math.ceil(limits.cpu_s), limits.file_mb, processes, value_chars)
+        chars = value_chars(limits)
+        numbers = (limits.memory_mb, math.ceil(limits.cpu_s), limits.file_mb, processes, chars)
+        lines = (" ".join(map(str, (*numbers, fetch_bytes(limits), int(session)))), "\0".join(fetch), code)
         request = folder / "request"
-        request.write_bytes(" ".join(map(str, numbers)).encode() + b"\n" + code.encode("utf-8", "surrogatepass"))
+        request.write_bytes("\n".join(lines).encode("utf-8", "surrogatepass"))
         return request
 
 
-def _new_folder() -> Path:
-    # resolved: where /tmp is a link, the program's own idea of its folder is the same
-    return Path(tempfile.mkdtemp(prefix="mathagent-run-")).resolve()
+def _command(request: Path) -> tuple[str, ...]:
+    return (python_executable(), "-P", "-s", "-X", "utf8", str(WORKER), str(request))
 
 
 def _environment(scratch: Path) -> dict[str, str]:
@@ -155,36 +211,3 @@ def _environment(scratch: Path) -> dict[str, str]:
     }
     kept = child_environment().get("SYSTEMROOT")  # Python does not start without it on Windows
     return fixed | ({"SYSTEMROOT": kept, "TEMP": str(scratch), "TMP": str(scratch)} if kept else {})
-
-
-def _stays_inside(name: str) -> bool:
-    path = PurePosixPath(name)
-    parts = path.parts
-    return bool(parts) and not path.is_absolute() and ".." not in parts and not set(name) & {"\\", "\0", ":"}
-
-
-def remove_folder(folder: Path) -> None:
-    """Deletes ``folder``, whatever a program made in it: no modes, a tree too deep for Python's own rmtree.
-
-    Raises SandboxError if something is left.
-    """
-    try:
-        for name in ("request", "scratch"):  # the usual case: nothing was written
-            path = folder / name
-            path.rmdir() if path.is_dir() else path.unlink(missing_ok=True)
-        folder.rmdir()
-        return
-    except OSError:
-        pass
-    if os.name == "posix":
-        # rm keeps few descriptors open and does not recurse; chmod only where a folder was made unreadable
-        for command in (("rm", "-rf"), ("chmod", "-R", "u+rwx"), ("rm", "-rf")):
-            subprocess.run(
-                (*command, "--", str(folder)), capture_output=True, check=False, env=child_environment()
-            )
-            if not folder.exists():
-                return
-    else:
-        shutil.rmtree(folder, ignore_errors=True)
-    if folder.exists():
-        raise SandboxError(f"the scratch folder {folder} cannot be deleted; delete it by hand")

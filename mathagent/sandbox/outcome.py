@@ -11,20 +11,22 @@ import math
 import os
 import re
 import signal
-from typing import Literal
+from collections.abc import Sequence
+from typing import Any, Literal
 
-from pydantic import Field, ValidationError
+from pydantic import Base64Bytes, Field, ValidationError
 
 from mathagent.sandbox.base import Limits
 from mathagent.types import Execution, ExecutionStatus, Value
 
 REPORT_BYTES = 2**20
-"""Cap on the report pipe: more is a flood, not a report."""
+"""Cap on a report without files: more is a flood, not a report."""
 MAX_PROCESSES = 64
+CUT = "… (cut)"
 
 _EXIT = re.compile(rb"^exit (\d{1,6}) (\d{1,12})$", re.MULTILINE)
 
-EndReason = Literal["exit", "timeout", "output-limit", "memory", "processes", "closed"]
+EndReason = Literal["exit", "timeout", "output-limit", "memory", "processes", "closed", "lost"]
 
 
 class Report(Value):
@@ -34,6 +36,7 @@ class Report(Value):
     value: str | None = Field(default=None, max_length=REPORT_BYTES)
     error: str | None = Field(default=None, max_length=2_000)
     traceback: str | None = Field(default=None, max_length=20_000)
+    files: dict[str, Base64Bytes] = Field(default_factory=dict)
 
 
 class Ended(Value):
@@ -79,10 +82,29 @@ class Ended(Value):
         return self.killed_at_mb if reported is None else int(reported[2]) / 1024
 
 
-def conclude(ended: Ended, limits: Limits) -> Execution:
-    """The Execution of ``ended``. Never raises, whatever the bytes are."""
+def value_chars(limits: Limits) -> int:
+    """How long the text of a value may be; longer ones are cut, and end in ``CUT``."""
+    return min(limits.output_bytes, 500_000)
+
+
+def report_cap(limits: Limits, fetch: Sequence[str]) -> int:
+    """How many bytes a report may have: with fetched files, those in base64 as well."""
+    return REPORT_BYTES + (fetch_bytes(limits) * 4 // 3 if fetch else 0)
+
+
+def fetch_bytes(limits: Limits) -> int:
+    """How many bytes of files are brought back at most."""
+    return min(limits.file_mb, 16) * 2**20
+
+
+def conclude(ended: Ended, limits: Limits, sandbox: str = "", fetch: Sequence[str] = ()) -> Execution:
+    """The Execution of ``ended``, with those files of the report that ``fetch`` names. Never raises."""
     status, fields = _verdict(ended, limits)
+    files, value = fields.pop("files", {}), fields.pop("value", None)
     return Execution(
+        sandbox=sandbox,
+        files={name: data for name, data in files.items() if name in fetch},
+        value=value and value[: value_chars(limits) + len(CUT)],
         status=status,
         stdout=ended.stdout.decode("utf-8", "replace"),
         stderr=ended.stderr.decode("utf-8", "replace"),
@@ -93,7 +115,7 @@ def conclude(ended: Ended, limits: Limits) -> Execution:
     )
 
 
-def _verdict(ended: Ended, limits: Limits) -> tuple[ExecutionStatus, dict[str, str | int | None]]:
+def _verdict(ended: Ended, limits: Limits) -> tuple[ExecutionStatus, dict[str, Any]]:
     if ended.reason == "timeout":
         return "timeout", {"error": f"stopped: still running after {limits.timeout_s:g} s"}
     if ended.reason == "output-limit":
@@ -104,14 +126,17 @@ def _verdict(ended: Ended, limits: Limits) -> tuple[ExecutionStatus, dict[str, s
         return "refused", {"error": f"stopped: started more than {MAX_PROCESSES} processes"}
     if ended.reason == "closed":
         return "refused", {"error": "stopped: the sandbox was closed"}
+    if ended.reason == "lost":
+        return "crashed", {"error": "stopped: the sandbox's own process was ended from outside; run it again"}
     code = ended.exit_code
     if code is None or code > 0:
         return "error", {"error": f"the program ended itself with exit code {code}"}
-    return _by_signal(-code, ended, limits) if code < 0 else _by_report(ended.report)
+    return _by_signal(-code, ended, limits) if code < 0 else by_report(ended.report)
 
 
-def _by_signal(number: int, ended: Ended, limits: Limits) -> tuple[ExecutionStatus, dict[str, str | int | None]]:
-    if number == signal.SIGKILL and ended.cpu_s > math.ceil(limits.cpu_s) - 0.1:
+def _by_signal(number: int, ended: Ended, limits: Limits) -> tuple[ExecutionStatus, dict[str, Any]]:
+    # the clock of the limit counts in ticks and runs ahead of the sum that is reported
+    if number == signal.SIGKILL and ended.cpu_s > 0.8 * math.ceil(limits.cpu_s):
         return "timeout", {"error": f"stopped: used up its {math.ceil(limits.cpu_s)} s of CPU time"}
     if number == signal.SIGKILL and ended.peak_memory_mb > 0.8 * limits.memory_mb:
         return "memory", {"error": "stopped by the system while it used much memory"}
@@ -122,14 +147,15 @@ def _by_signal(number: int, ended: Ended, limits: Limits) -> tuple[ExecutionStat
     return "crashed", {"error": f"crashed: {name}", "signal": number}
 
 
-def _by_report(data: bytes) -> tuple[ExecutionStatus, dict[str, str | int | None]]:
+def by_report(data: bytes) -> tuple[ExecutionStatus, dict[str, Any]]:
+    """Status and fields that a program says of itself."""
     if not data:
         return "error", {"error": "the program ended its process or closed its result channel: no result"}
     try:
         report = Report.model_validate_json(data, strict=True)
     except (ValidationError, RecursionError):
         return "error", {"error": "the program broke its result channel: no result"}
-    fields = report.model_dump(exclude={"status"})
+    fields = report.model_dump(exclude={"status", "files"}) | {"files": report.files}
     if report.status == "ok":
-        return "ok", {"value": fields["value"]}
+        return "ok", {"value": fields["value"], "files": fields["files"]}
     return report.status, fields | {"value": None, "error": report.error or "failed without a message"}

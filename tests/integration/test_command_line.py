@@ -83,6 +83,22 @@ def test_problem_from_stdin_and_from_a_file(tmp_path: Path) -> None:
     assert done.stdout == "42\n"
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux confines programs by itself")
+def test_programs_are_confined_unless_unsafe_local_is_said(tmp_path: Path) -> None:
+    files = f"os.listdir({str(tmp_path)!r})"
+    program = f"```python\nimport os\ndef solution():\n    return int('script.json' in {files})\n```"
+    arguments = ("solve", "How many files?", "--strategy", "pal", "--json", "--no-cache", "--model")
+    confined = json.loads(run(*arguments, script(tmp_path, program)).stdout)
+    assert confined["answer"] is None
+    execution = confined["candidates"][0]["steps"][-1]["execution"]
+    assert "No such file" in execution["error"] or "Permission denied" in execution["error"]
+    assert execution["sandbox"].startswith("process/")
+    unsafe = run(*arguments, script(tmp_path, program), "--unsafe-local")
+    assert json.loads(unsafe.stdout)["answer"] == "1"
+    assert "WARNING" in unsafe.stderr
+    assert "your own rights" in unsafe.stderr
+
+
 def test_settings_reach_the_strategy(tmp_path: Path) -> None:
     model = script(tmp_path, *[PROGRAM] * 3)
     done = run(
@@ -125,6 +141,8 @@ def test_settings_reach_the_strategy(tmp_path: Path) -> None:
         (["solve", "x", "--budget-tokens", "0"], ["--budget-tokens must be greater than 0"]),
         (["solve", "x", "--budget-seconds", "-1"], ["--budget-seconds must be greater than 0"]),
         (["solve", "x", "--no-such-flag"], ["--no-such-flag"]),
+        (["solve", "x", "--sandbox", "proces"], ["no sandbox is named 'proces'", "did you mean process"]),
+        (["solve", "x", "--sandbox", "docker", "--unsafe-local"], ["leave out --sandbox docker"]),
         (["solve", "x", "-f", "also.txt"], ["not both"]),
         (["solve", "-f", "missing.txt"], ["cannot read missing.txt"]),
         (["bench", "missing.jsonl"], ["there is no file missing.jsonl"]),
@@ -134,6 +152,11 @@ def test_settings_reach_the_strategy(tmp_path: Path) -> None:
 )
 def test_wrong_use_is_one_line_and_exit_2(arguments: list[str], words: list[str]) -> None:
     assert_one_line_error(run(*arguments), 2, *words)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere it is the default")
+def test_a_sandbox_that_confines_nothing_must_be_asked_for_loudly() -> None:
+    assert_one_line_error(run("solve", "x", "--sandbox", "subprocess"), 2, "--unsafe-local")
 
 
 def test_bad_stdin() -> None:

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mathagent.sandbox.program import AfterImport, execute, failure, split, text_of, to_json
+from mathagent.sandbox.inside.program import AfterImport, execute, failure, split, text_of, to_json
 
 
 @pytest.fixture(autouse=True)
@@ -80,36 +80,38 @@ def test_self_containing_list_ends() -> None:
     ],
 )
 def test_last_expression(source: bytes, value: str | None) -> None:
-    assert execute(source, 100) == {"status": "ok", "value": value}
+    assert execute(source, 100, {}) == {"status": "ok", "value": value}
 
 
 def test_split_keeps_line_numbers() -> None:
     body, last = split(b"x = 1\n\n\nx / 0\n")
     assert body.co_filename == last.co_filename == "<program>"
-    assert "line 4" in (execute(b"x = 1\n\n\nx / 0\n", 100)["traceback"] or "")
+    assert "line 4" in (execute(b"x = 1\n\n\nx / 0\n", 100, {})["traceback"] or "")
 
 
 @pytest.mark.parametrize("source", [b"\xff", b"x = '\xed\xa0\x80'", b"a b", b"(" * 500, b"\x00"])
 def test_what_does_not_compile_is_an_error(source: bytes) -> None:
-    report = execute(source, 100)
+    report = execute(source, 100, {})
     assert report["status"] == "error"
     assert report["error"]
 
 
 def test_long_tracebacks_keep_both_ends() -> None:
-    report = execute(b"def down(n):\n    return down(n - 1) if n else 1 / 0\ndown(300)", 100)
+    report = execute(b"def down(n):\n    return down(n - 1) if n else 1 / 0\ndown(300)", 100, {})
     text = report["traceback"] or ""
     assert len(text) < 9_000
     assert text.startswith("Traceback")
     assert text.endswith("ZeroDivisionError: division by zero\n")
-    wide = execute(b"raise ValueError('x' * 10**6)", 100)
+    wide = execute(b"raise ValueError('x' * 10**6)", 100, {})
     assert "characters cut)" in (wide["traceback"] or "")
     assert len(wide["error"] or "") == 1000
 
 
 def test_causes_are_shown_and_bounded() -> None:
     report = execute(
-        b"try:\n    1 / 0\nexcept ZeroDivisionError as e:\n    raise ValueError('second') from e", 100
+        b"try:\n    1 / 0\nexcept ZeroDivisionError as e:\n    raise ValueError('second') from e",
+        100,
+        {},
     )
     assert report["error"] == "ValueError: second"
     assert "direct cause" in (report["traceback"] or "")

@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from mathagent.sandbox import program, worker
+from mathagent.sandbox.inside import program, worker
 
 FOLDER = Path(worker.__file__).parent
 
 
-@pytest.mark.parametrize("name", ["worker.py", "program.py"])
+@pytest.mark.parametrize("name", ["worker.py", "program.py", "rlimits.py"])
 def test_imports_nothing_of_ours_and_nothing_slow(name: str) -> None:
     """These imports are paid by every run: json, re, ast, traceback, typing, pathlib cost 5 to 9 ms each."""
     tree = ast.parse((FOLDER / name).read_text())
@@ -30,7 +30,7 @@ def test_imports_nothing_of_ours_and_nothing_slow(name: str) -> None:
 
 def test_program_is_imported_without_a_trace() -> None:
     path = list(sys.path)
-    run_program = worker.import_program()
+    run_program = worker.import_beside("program").run_program
     assert run_program.__name__ == "run_program"
     assert sys.path == path
     assert "program" not in sys.modules
@@ -40,7 +40,7 @@ def test_program_is_imported_without_a_trace() -> None:
 def test_speaks_the_protocol_on_its_pipes(tmp_path: Path) -> None:
     """Without the sandbox around it: request file in; control, stderr and result pipes out."""
     request = tmp_path / "request"
-    request.write_bytes(b"256 5 1 0 100\nimport sys\nprint('to stderr', file=sys.stderr)\n6 * 7")
+    request.write_bytes(b"256 5 1 0 100 1000 0\n\nimport sys\nprint('to stderr', file=sys.stderr)\n6 * 7")
     (err_read, err_write), (result_read, result_write) = os.pipe(), os.pipe()
     done = subprocess.run(
         [sys.executable, "-P", "-s", worker.__file__, str(request), str(err_write), str(result_write)],
@@ -63,7 +63,7 @@ def test_speaks_the_protocol_on_its_pipes(tmp_path: Path) -> None:
 def test_limits_are_set_in_a_child_of_ours() -> None:
     resource = pytest.importorskip("resource")
     code = (
-        "from mathagent.sandbox.worker import set_limits; import resource as r; set_limits(512, 7, 3, 0);"
+        "from mathagent.sandbox.inside.rlimits import set_limits; import resource as r; set_limits(512, 7, 3);"
         "print(*(r.getrlimit(n)[1] for n in (r.RLIMIT_CPU, r.RLIMIT_FSIZE, r.RLIMIT_NOFILE, r.RLIMIT_CORE)))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
@@ -72,4 +72,4 @@ def test_limits_are_set_in_a_child_of_ours() -> None:
 
 
 def test_program_module_has_no_state() -> None:
-    assert program.execute(b"x = 1\nx", 100) == program.execute(b"x = 1\nx", 100)
+    assert program.execute(b"x = 1\nx", 100, {}) == program.execute(b"x = 1\nx", 100, {})

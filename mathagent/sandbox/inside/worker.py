@@ -3,7 +3,7 @@
 Run by file path as ``python -P -s worker.py REQUEST STDERR_FD RESULT_FD`` with the control pipe as standard error.
 Stdlib only, and as little of it as possible: each import is paid again by every run (``json``, ``ast``,
 ``traceback`` and ``linecache`` cost 9 ms each, because they import ``re``). The first line of REQUEST holds the
-limits, the rest is the program.
+limits, the second the names of files to bring back (with NUL between), the rest is the program.
 
 Nothing here is a barrier: from the first line of the program on, this process belongs to it. Limits that hold are
 set before (rlimits) or outside (clock, output caps, kill: ``fresh_process``).
@@ -16,38 +16,40 @@ import sys
 
 TYPE_CHECKING = False  # type checkers know the name; importing typing costs 5 ms
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from typing import NoReturn
+    from typing import Any, NoReturn
 
 
 def main() -> NoReturn:
-    """Runs the program of REQUEST; ends the process."""
+    """Runs the program of REQUEST, or the cells of a session; ends the process."""
     request, stderr_fd, result_fd = sys.argv[1], open_channel(sys.argv[2]), open_channel(sys.argv[3])
     with open(request, "rb") as file:  # noqa: PTH123 - importing pathlib costs 5 ms
-        numbers, _, source = file.read().partition(b"\n")
-    memory_mb, cpu_s, file_mb, processes, value_chars = map(int, numbers.split())
-    run_program = import_program()
+        numbers, names, source = file.read().split(b"\n", 2)
+    memory_mb, cpu_s, file_mb, processes, value_chars, fetch_bytes, is_session = map(int, numbers.split())
+    program, rlimits = import_beside("program"), import_beside("rlimits")
+    cells = import_beside("cells") if is_session else None
     control_fd = os.dup(2)
     os.dup2(stderr_fd, 2)
     os.close(stderr_fd)
     if hasattr(os, "fork"):
         supervise(control_fd, result_fd)
-    set_limits(memory_mb, cpu_s, file_mb, processes)
+    rlimits.set_limits(memory_mb, cpu_s, file_mb, processes)
+    rlimits.die_first()
     # Last, so that a laid-in file can be imported but never hides a module.
     sys.path.append(os.getcwd())  # noqa: PTH109
     os.write(control_fd, b"ready\n")
     os.close(control_fd)
-    run_program(source, value_chars, result_fd)
+    if cells is not None:
+        cells.serve(result_fd, program)
+    program.run_program(source, value_chars, result_fd, names.decode().split("\0") if names else [], fetch_bytes)
     raise AssertionError("run_program ends the process")
 
 
-def import_program() -> Callable[[bytes, int, int], None]:
-    """``run_program`` of the file beside this one, leaving neither its folder nor its name behind."""
+def import_beside(name: str) -> Any:
+    """The module of the file ``name`` beside this one, leaving neither its folder nor its name behind."""
     sys.path.insert(0, os.path.dirname(__file__))  # noqa: PTH120
-    program = __import__("program")
-    del sys.path[0], sys.modules["program"]
-    run_program: Callable[[bytes, int, int], None] = program.run_program
-    return run_program
+    module = __import__(name)
+    del sys.path[0], sys.modules[name]
+    return module
 
 
 def open_channel(number: str) -> int:
@@ -96,32 +98,6 @@ def _end_with_reader(control_fd: int) -> None:
     poll.poll()
     os.killpg(0, _signal.SIGKILL)
     os._exit(1)
-
-
-def set_limits(memory_mb: int, cpu_s: int, file_mb: int, processes: int) -> None:
-    """Sets the limits that the kernel enforces; ``processes`` 0 leaves their number alone. No-op on Windows."""
-    try:
-        import resource
-    except ImportError:
-        return
-    megabyte = 2**20
-    # Soft = hard: the soft CPU limit is a signal that a program can ignore, the hard one a kill.
-    wanted = {"CORE": 0, "CPU": cpu_s, "FSIZE": file_mb * megabyte, "NOFILE": 64}
-    if processes:
-        wanted["NPROC"] = processes
-    try:
-        with open("/proc/self/statm", "rb") as file:  # noqa: PTH123
-            interpreter = int(file.read().split()[0]) * resource.getpagesize()
-        wanted["AS"] = interpreter + memory_mb * megabyte
-        with open("/proc/self/oom_score_adj", "w") as file:  # noqa: PTH123
-            file.write("1000")  # if the machine runs out of memory, this process goes first
-    except OSError:
-        pass  # no /proc (macOS): its kernel does not enforce RLIMIT_AS either
-    for name, value in wanted.items():
-        number = getattr(resource, "RLIMIT_" + name)
-        hard = resource.getrlimit(number)[1]
-        value = value if hard == resource.RLIM_INFINITY else min(value, hard)
-        resource.setrlimit(number, (value, value))
 
 
 if __name__ == "__main__":

@@ -28,25 +28,21 @@ MAX_CAUSES = 5
 BALLAST_BYTES = 4 * 2**20
 """Held while the program runs and let go when it runs out of memory, so that the report still fits."""
 
+SOURCES: dict[str, bytes] = {}
+"""What ran in this process, by the name it has in tracebacks."""
 _BRACKETS: dict[type, str] = {list: "[]", tuple: "()", set: "{}", frozenset: "{}", dict: "{}"}
 
 
-def run_program(source: bytes, value_chars: int, result_fd: int) -> None:
+def run_program(source: bytes, value_chars: int, result_fd: int, fetch: list[str], fetch_bytes: int) -> None:
     """Runs ``source``, writes its report as JSON on ``result_fd``, and ends the process."""
-    sys.argv = [PROGRAM]
-    sys.stdout.reconfigure(line_buffering=True, errors="backslashreplace")  # type: ignore[union-attr]
-    sys.stderr.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
-    seeded = dict.fromkeys(("random", "numpy.random", "sympy.core.random"), lambda module: module.seed(0))
-    actions = seeded | {"linecache": lambda module: register_source(module, source)}
-    sys.meta_path.insert(0, AfterImport(actions))
+    prepare()
     write, leave = os.write, os._exit  # before the program can put something else in their place
-    report = execute(source, value_chars)
-    for stream in (sys.stdout, sys.stderr, sys.__stdout__, sys.__stderr__):
-        try:  # noqa: SIM105 - contextlib costs an import
-            stream.flush()  # type: ignore[union-attr]
-        except Exception:  # noqa: BLE001 - the program may have closed it or put anything in its place
-            pass
-    data = to_json(report)
+    scope = new_scope()
+    report = execute(source, value_chars, scope)
+    if report["status"] == "memory":
+        scope.clear()
+    flush()
+    data = to_json(report, fetched(fetch, fetch_bytes))
     try:
         while data:
             data = data[write(result_fd, data) :]
@@ -55,24 +51,80 @@ def run_program(source: bytes, value_chars: int, result_fd: int) -> None:
     leave(0)  # without waiting for the program's threads, children and exit functions
 
 
-def to_json(report: dict[str, str | None]) -> bytes:
+def prepare() -> None:
+    """Sets streams, seeds and tracebacks up; once for a process."""
+    sys.argv = [PROGRAM]
+    sys.stdout.reconfigure(line_buffering=True, errors="backslashreplace")  # type: ignore[union-attr]
+    sys.stderr.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
+    seeded = dict.fromkeys(("random", "numpy.random", "sympy.core.random"), lambda module: module.seed(0))
+    actions = seeded | {"linecache": register_sources}
+    for name in [name for name in actions if name in sys.modules]:
+        actions.pop(name)(sys.modules[name])
+    if actions:
+        sys.meta_path.insert(0, AfterImport(actions))
+
+
+def new_scope() -> dict[str, Any]:
+    """The namespace of a new ``__main__``."""
+    module = type(sys)("__main__")
+    module.__dict__["__builtins__"] = __builtins__
+    sys.modules["__main__"] = module
+    return module.__dict__
+
+
+def flush() -> None:
+    """Sends what is still in Python's buffers, as far as the program left any."""
+    for stream in (sys.stdout, sys.stderr, sys.__stdout__, sys.__stderr__):
+        try:  # noqa: SIM105 - contextlib costs an import
+            stream.flush()  # type: ignore[union-attr]
+        except Exception:  # noqa: BLE001 - the program may have closed it or put anything in its place
+            pass
+
+
+def fetched(names: list[str], limit: int) -> dict[str, str]:
+    """Content in base64 of those of ``names`` that are plain files, in order, as long as ``limit`` bytes last."""
+    found: dict[str, str] = {}
+    for name in names:
+        try:
+            fd = os.open(name, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0))
+            with open(fd, "rb") as file:  # noqa: PTH123
+                import _stat
+                import binascii
+
+                if not _stat.S_ISREG(os.fstat(fd).st_mode):
+                    continue
+                data = file.read(limit + 1)
+        except OSError:
+            continue
+        if len(data) <= limit:
+            limit -= len(data)
+            found[name] = binascii.b2a_base64(data, newline=False).decode()
+    return found
+
+
+def to_json(report: dict[str, str | None], files: dict[str, str] | None = None) -> bytes:
     """The report as JSON; lone surrogates, which JSON parsers refuse, become escapes."""
-    pairs = []
-    for name, text in report.items():
-        text = "null" if text is None else quote(text.encode("utf-8", "backslashreplace").decode())
-        pairs.append(f"{quote(name)}: {text}")
+    pairs = [f"{quote(name)}: {'null' if text is None else _quoted(text)}" for name, text in report.items()]
+    if files:
+        pairs.append('"files": {' + ", ".join(f'{_quoted(name)}: "{data}"' for name, data in files.items()) + "}")
     return ("{" + ", ".join(pairs) + "}").encode("ascii")
 
 
-def execute(source: bytes, value_chars: int) -> dict[str, str | None]:
-    """Runs the program as ``__main__``; the report has "status", and "value" or "error" and "traceback"."""
-    ballast: bytearray | None = bytearray(BALLAST_BYTES)
-    module = type(sys)("__main__")
-    scope = module.__dict__
-    scope["__builtins__"] = __builtins__
-    sys.modules["__main__"] = module
+def _quoted(text: str) -> str:
+    return quote(text.encode("utf-8", "backslashreplace").decode())
+
+
+def execute(source: bytes, value_chars: int, scope: dict[str, Any], name: str = PROGRAM) -> dict[str, str | None]:
+    """Runs the program in ``scope``; the report has "status", and "value" or "error" and "traceback".
+
+    ``name`` stands for the file's name in tracebacks.
+    """
+    ballast: bytes | None = bytes(BALLAST_BYTES)  # zero pages: address space, not memory
+    SOURCES[name] = source
+    if "linecache" in sys.modules:
+        register_sources(sys.modules["linecache"])
     try:
-        body, last = split(source)
+        body, last = split(source, name)
     except BaseException as error:  # noqa: BLE001 - a program that does not compile has failed, whatever the error
         return failure(error)
     try:
@@ -83,21 +135,20 @@ def execute(source: bytes, value_chars: int) -> dict[str, str | None]:
         return {"status": "ok"} if stop.code in (None, 0) else failure(stop)
     except MemoryError:
         ballast = None  # noqa: F841 - lets go of it
-        scope.clear()
         return {"status": "memory", "error": "MemoryError"}
     except BaseException as error:  # noqa: BLE001 - whatever the program raises is its outcome
         return failure(error)
 
 
-def split(source: bytes) -> tuple[Any, Any]:
+def split(source: bytes, name: str = PROGRAM) -> tuple[Any, Any]:
     """Code of the program without its last expression statement, and code of that expression (None without)."""
     import _ast
 
     text = source.decode("utf-8-sig")
-    tree: Any = compile(text, PROGRAM, "exec", _ast.PyCF_ONLY_AST, dont_inherit=True)
+    tree: Any = compile(text, name, "exec", _ast.PyCF_ONLY_AST, dont_inherit=True)
     last = tree.body.pop() if tree.body and isinstance(tree.body[-1], _ast.Expr) else None
-    body = compile(tree, PROGRAM, "exec", dont_inherit=True)
-    return body, last and compile(_ast.Expression(last.value), PROGRAM, "eval", dont_inherit=True)
+    body = compile(tree, name, "exec", dont_inherit=True)
+    return body, last and compile(_ast.Expression(last.value), name, "eval", dont_inherit=True)
 
 
 def text_of(value: object, limit: int) -> str:
@@ -194,7 +245,7 @@ def _own_frames(step: TracebackType | None) -> list[tuple[FrameType, int]]:
     first: list[tuple[FrameType, int]] = []
     last: list[tuple[FrameType, int]] = []
     while step is not None:
-        if step.tb_frame.f_code.co_filename == PROGRAM:
+        if step.tb_frame.f_code.co_filename in SOURCES:
             frames = first if len(first) < MAX_FRAMES else last
             frames.append((step.tb_frame, step.tb_lineno))
             del last[:-MAX_FRAMES]
@@ -227,7 +278,8 @@ class AfterImport:
         return None
 
 
-def register_source(linecache: Any, source: bytes) -> None:
+def register_sources(linecache: Any) -> None:
     """Makes tracebacks (ours and the program's own) show the program's lines."""
-    lines = source.decode("utf-8", "replace").splitlines(keepends=True)
-    linecache.cache[PROGRAM] = (len(source), None, lines, PROGRAM)
+    for name, source in SOURCES.items():
+        lines = source.decode("utf-8", "replace").splitlines(keepends=True)
+        linecache.cache[name] = (len(source), None, lines, name)
