@@ -155,6 +155,10 @@ class CellProcess:
         """Ends the process (its forks live on) and closes every descriptor; safe to call twice."""
         for pipe in self.pipes.values():
             pipe.close()
+        if self._channel.fileno() >= 0:
+            # A cancelled sock_recv takes its reader away a little later, by number: by then another socket's.
+            self._loop.remove_reader(self._channel)
+            self._loop.remove_writer(self._channel)
         self._channel.close()
         self._their_channel.close()
         if self._family is not None:
