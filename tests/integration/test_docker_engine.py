@@ -70,10 +70,13 @@ def jailed_sandbox() -> RemoteSandbox:
         "PATH",
         "/usr/bin:/bin",
     )
-    places = ("--ro-bind", "/", "/", "--tmpfs", "/tmp", "--proc", "/proc", "--dev", "/dev", "--die-with-parent")
+    ours = [
+        word for place in (str(ROOT), sys.prefix) for word in ("--ro-bind", place, place)
+    ]  # may lie below /tmp
+    places = ("--ro-bind", "/", "/", "--tmpfs", "/tmp", *ours, "--proc", "/proc", "--dev", "/dev")
     server = (sys.executable, "-s", "-X", "utf8", "-m", "mathagent.sandbox.serve")
     hosted = ("--sandbox", "mathagent.sandbox.process:ProcessSandbox", "--parallel", "2", "--contained")
-    command = (path, *apart, *user, *places, "--chdir", str(ROOT), "--", *server, *hosted)
+    command = (path, *apart, *user, *places, "--die-with-parent", "--chdir", str(ROOT), "--", *server, *hosted)
 
     async def open_link() -> CommandLink:
         return await open_command(command)
