@@ -153,6 +153,27 @@ async def test_a_session_that_sabotages_its_snapshots(sandbox: ProcessSandbox, s
     assert (await session.run("x")).value == "1"
 
 
+async def test_closed_snapshots_make_room_for_others(sandbox: ProcessSandbox) -> None:
+    session = await sandbox.session()
+    await session.run("x = 1")
+    for _ in range(80):  # more than the limit of processes
+        branch = await session.snapshot()
+        await branch.aclose()
+    kept = []
+    refused = ""
+    while not refused and len(kept) < 80:
+        try:
+            kept.append(await session.snapshot())
+        except SandboxError as error:
+            refused = str(error)
+    assert "cannot be copied" in refused
+    assert (await session.run("x")).value == "1"
+    assert (await kept[0].run("x")).value == "1"
+    for branch in kept:
+        await branch.aclose()
+    await (await session.snapshot()).aclose()
+
+
 async def test_a_snapshot_with_a_false_pidfd_hurts_only_itself(sandbox: ProcessSandbox) -> None:
     session = await sandbox.session(Limits(timeout_s=0.5))
     await session.run("import os\nos.pidfd_open = lambda pid: os.open('f', os.O_CREAT | os.O_RDWR)")

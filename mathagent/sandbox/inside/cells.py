@@ -109,7 +109,11 @@ def _exactly(channel: socket.socket, size: int) -> bytes:
 def _fork(channel: socket.socket, fds: list[int]) -> socket.socket | None:
     """Forks: the child takes the new descriptors over and returns its channel, the parent answers and returns None."""
     stdout, stderr, new_channel = fds
-    pid = os.fork()
+    _reap()  # ended snapshots count against the limit of processes until then
+    try:
+        pid = os.fork()
+    except OSError as error:
+        pid, reason = -1, str(error)
     if pid == 0:
         old = channel.detach()
         for fd, target in ((stdout, 1), (stderr, 2), (new_channel, old)):
@@ -118,12 +122,18 @@ def _fork(channel: socket.socket, fds: list[int]) -> socket.socket | None:
         return socket.socket(fileno=old)
     for fd in fds:
         os.close(fd)
+    if pid < 0:
+        channel.sendall(_framed({"failed": reason}))
+        return None
     pidfd = os.pidfd_open(pid)
-    reply = json.dumps({"pid": pid}).encode()
-    message = len(reply).to_bytes(4, "big") + reply
-    channel.sendmsg([message], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [pidfd]))])
+    channel.sendmsg([_framed({"pid": pid})], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [pidfd]))])
     os.close(pidfd)
     return None
+
+
+def _framed(message: dict[str, Any]) -> bytes:
+    data = json.dumps(message).encode()
+    return len(data).to_bytes(4, "big") + data
 
 
 def _outlive_snapshots() -> None:
