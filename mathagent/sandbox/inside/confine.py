@@ -59,6 +59,11 @@ def clone(flags: int) -> tuple[int, int]:
     return pid, pidfd.value
 
 
+def advise(start: int, length: int, advice: int) -> None:
+    """madvise; what the kernel answers does not matter."""
+    _libc.madvise(ctypes.c_void_p(start), ctypes.c_size_t(length), advice)
+
+
 def be_visible() -> None:
     """Lets /proc show this process as its user's own: who was root has lost that, and the user map is written there."""
     _prctl(_SET_DUMPABLE, 1)

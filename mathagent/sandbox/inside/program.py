@@ -28,6 +28,7 @@ MAX_CAUSES = 5
 BALLAST_BYTES = 4 * 2**20
 """Held while the program runs and let go when it runs out of memory, so that the report still fits."""
 
+BALLAST: list[bytes] = []
 SOURCES: dict[str, bytes] = {}
 """What ran in this process, by the name it has in tracebacks."""
 _BRACKETS: dict[type, str] = {list: "[]", tuple: "()", set: "{}", frozenset: "{}", dict: "{}"}
@@ -119,7 +120,9 @@ def execute(source: bytes, value_chars: int, scope: dict[str, Any], name: str = 
 
     ``name`` stands for the file's name in tracebacks.
     """
-    ballast: bytes | None = bytes(BALLAST_BYTES)  # zero pages: address space, not memory
+    if not BALLAST:
+        # Zero pages: address space, not memory. Kept, since the C library would take a second one from its heap.
+        BALLAST.append(bytes(BALLAST_BYTES))
     SOURCES[name] = source
     if "linecache" in sys.modules:
         register_sources(sys.modules["linecache"])
@@ -134,7 +137,7 @@ def execute(source: bytes, value_chars: int, scope: dict[str, Any], name: str = 
     except SystemExit as stop:
         return {"status": "ok"} if stop.code in (None, 0) else failure(stop)
     except MemoryError:
-        ballast = None  # noqa: F841 - lets go of it
+        BALLAST.clear()
         return {"status": "memory", "error": "MemoryError"}
     except BaseException as error:  # noqa: BLE001 - whatever the program raises is its outcome
         return failure(error)
