@@ -53,6 +53,13 @@ async def test_cells_report_only_their_own(sandbox: Sandbox) -> None:
     assert 0 < second.wall_s < 10
 
 
+async def test_a_shown_value_leaves_pythons_limit_of_digits(sandbox: Sandbox) -> None:
+    session = await sandbox.session(Limits(output_bytes=1000))
+    assert (await session.run("import sys\nsys.get_int_max_str_digits()")).value == "4300"
+    assert (await session.run("len(str(10**4000))")).value == "4001"
+    assert "limit (4300 digits)" in ((await session.run("print(10**5000)")).error or "")
+
+
 async def test_an_error_keeps_the_state_and_names_its_line(sandbox: Sandbox) -> None:
     session = await sandbox.session()
     await session.run("def half(x):\n    return 1 / x\ny = 7")

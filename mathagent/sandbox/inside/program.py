@@ -160,15 +160,18 @@ def text_of(value: object, limit: int) -> str:
     str as it is, numbers and containers as Python writes them, but with str() of fractions, decimals and SymPy
     objects, and plain Python values of NumPy's: ``[Fraction(1, 2), np.int64(3)]`` is "[1/2, 3]".
     """
-    if hasattr(sys, "set_int_max_str_digits"):
-        sys.set_int_max_str_digits(max(640, limit))
-    text, length = [], 0
-    for piece in pieces(value, 0, limit):
-        text.append(piece)
-        length += len(piece)
-        if length > limit:
-            return "".join(text)[:limit] + "… (cut)"
-    return "".join(text)
+    digits = sys.get_int_max_str_digits()
+    sys.set_int_max_str_digits(max(640, limit))
+    try:
+        text, length = [], 0
+        for piece in pieces(value, 0, limit):
+            text.append(piece)
+            length += len(piece)
+            if length > limit:
+                return "".join(text)[:limit] + "… (cut)"
+        return "".join(text)
+    finally:
+        sys.set_int_max_str_digits(digits)  # the program's own, for what it prints in later cells
 
 
 def pieces(value: Any, depth: int, limit: int) -> Iterator[str]:
