@@ -25,6 +25,7 @@ from hypothesis import strategies as st
 import mathagent
 from mathagent.errors import SandboxError
 from mathagent.sandbox import docker_image
+from mathagent.sandbox.base import Limits
 from mathagent.sandbox.connection import Patience
 from mathagent.sandbox.container_link import DaemonThread, Demultiplexer
 from mathagent.sandbox.docker_container import OWNER_LABEL, PID_LABEL, ContainerOptions, DockerSandbox, _owner
@@ -132,7 +133,7 @@ async def test_more_cpus_than_the_engine_has_are_not_asked_for(engine: FakeEngin
 
 
 async def test_a_container_killed_in_the_middle(sandbox: DockerSandbox, engine: FakeEngine) -> None:
-    run = asyncio.create_task(sandbox.run("sleep 600"))
+    run = asyncio.create_task(sandbox.run("sleep 600", Limits(timeout_s=120)))
     await sandbox.run("say begun")
     engine.alive()[0].kill()
     crashed = await run
