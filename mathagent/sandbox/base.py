@@ -14,7 +14,7 @@ class Limits(Value):
     """Bounds of one run, or of one cell of a session.
 
     ``timeout_s`` is wall clock, ``output_bytes`` caps stdout and stderr each, ``file_mb`` the scratch folder (where
-    the backend can bound it, else each file in it) and each of the fetched files together.
+    the backend can bound it, else each file in it) and, up to 16, the fetched files together.
     """
 
     timeout_s: float = Field(default=10.0, gt=0)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import array
 import asyncio
 import json
 import os
@@ -138,16 +137,16 @@ class CellProcess:
         """A copy of the process as it stands. Raises SandboxError where none comes."""
         branch = CellProcess(self.label)
         request = json.dumps({"do": "snapshot"}).encode() + b"\n"
-        fds = array.array("i", branch.their_fds)
         try:
-            self._channel.sendmsg(
-                [len(request).to_bytes(4, "big") + request], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, fds)]
-            )
+            socket.send_fds(self._channel, [len(request).to_bytes(4, "big") + request], branch.their_fds)
             async with asyncio.timeout(END_S):
                 pidfd = await self._receive_fd()
         except (OSError, TimeoutError, ValueError) as error:
             branch.close()
             raise SandboxError(f"the session cannot be copied: {error or 'no answer in time'}") from error
+        except BaseException:
+            branch.close()
+            raise
         branch.attach(Branch(pidfd), self._family)
         return branch
 
@@ -244,15 +243,11 @@ class CellProcess:
             await readable
         finally:
             self._loop.remove_reader(self._channel)
-        data, ancillary, _, _ = self._channel.recvmsg(4096, socket.CMSG_SPACE(4))
-        fds = array.array("i")
-        for _, _, piece in ancillary:
-            fds.frombytes(piece)
+        data, fds, _, _ = socket.recv_fds(self._channel, 4096, 1, socket.MSG_CMSG_CLOEXEC)
         if len(fds) != 1 or not data:
             for fd in fds:
                 os.close(fd)
             raise ValueError("the process answered with something else")
-        os.set_inheritable(fds[0], False)
         return fds[0]
 
     def _overflow(self, pipe: str) -> None:

@@ -21,8 +21,8 @@ from mathagent.sandbox.cell_process import CellProcess
 from mathagent.sandbox.child import Child
 from mathagent.sandbox.fresh_cells import attach_fresh
 from mathagent.sandbox.outcome import MAX_PROCESSES, Ended, conclude, fetch_bytes, report_cap, value_chars
-from mathagent.sandbox.scratch import lay_out, new_folder, refused_name, remove_folder
-from mathagent.sandbox.session import LiveSession
+from mathagent.sandbox.scratch import lay_out, new_folder, refused_name, remove_beside_loop
+from mathagent.sandbox.session import LiveSession, open_session
 from mathagent.types import Execution
 
 WORKER = Path(__file__).parent / "inside" / "worker.py"
@@ -71,9 +71,7 @@ class FreshProcessSandbox:
             try:
                 ended = await self._run_in(folder, code, limits, files, fetch)
             finally:
-                # in a thread and shielded: a program may leave many files, and a second cancel must not stop this
-                loop = asyncio.get_running_loop()
-                await asyncio.shield(loop.run_in_executor(None, remove_folder, folder))
+                await remove_beside_loop(folder)
         if not ended.started and ended.reason == "exit":
             said = (ended.stderr or ended.control).decode("utf-8", "replace").strip()
             message = said.splitlines() or ["no message"]
@@ -82,26 +80,9 @@ class FreshProcessSandbox:
 
     async def session(self, limits: Limits | None = None, files: Mapping[str, bytes] | None = None) -> LiveSession:
         """Opens a session; see ``Sandbox.session``. A snapshot runs the finished cells again in a new folder."""
-        chosen, laid_in = limits or Limits(), dict(files or {})
-        refused = refused_name(laid_in)
-        if refused:
-            raise SandboxError(refused)
         if sys.platform == "win32":
             raise SandboxError("the subprocess sandbox has no sessions on Windows; use --sandbox docker")
-        session = LiveSession(
-            lambda: self._start_cells(chosen, laid_in),
-            self._slots,
-            chosen,
-            forks=False,
-            opened=self._sessions.add,
-            closed=self._sessions.discard,
-        )
-        try:
-            await session.open()
-        except BaseException:
-            await session.aclose()
-            raise
-        return session
+        return await open_session(self._start_cells, self._slots, self._sessions, limits, files, forks=False)
 
     async def aclose(self) -> None:
         """Ends every run (they return as "refused") and session; safe to call twice."""

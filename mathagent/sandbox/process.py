@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Collection, Mapping, Sequence
-from pathlib import Path
 
 from mathagent.errors import SandboxError
 from mathagent.sandbox.base import Layer, Limits
@@ -18,8 +17,8 @@ from mathagent.sandbox.cell_process import CellProcess
 from mathagent.sandbox.clone_run import READY, CloneRun, numbers, payload
 from mathagent.sandbox.outcome import conclude
 from mathagent.sandbox.ready_clones import ReadyClones
-from mathagent.sandbox.scratch import refused_name, remove_folder
-from mathagent.sandbox.session import LiveSession
+from mathagent.sandbox.scratch import refused_name, remove_beside_loop
+from mathagent.sandbox.session import LiveSession, open_session
 from mathagent.sandbox.zygote_host import LAYERS, ZygoteHost, check, look
 from mathagent.sandbox.zygote_link import memory_file
 from mathagent.types import Execution
@@ -112,30 +111,14 @@ class ProcessSandbox:
                 if run is not None:
                     run.close()
                     self._runs.discard(run)
-                await _remove(folder)
+                if folder is not None:
+                    await remove_beside_loop(folder)
         return conclude(ended, limits, f"{self.name}/{host.tier}", fetch)
 
     async def session(self, limits: Limits | None = None, files: Mapping[str, bytes] | None = None) -> LiveSession:
         """Opens a session; see ``Sandbox.session``. Snapshots are forks and share the scratch folder."""
-        refused = refused_name(files or {})
-        if refused:
-            raise SandboxError(refused)
-        chosen, laid_in = limits or Limits(), dict(files or {})
-        host = await self._zygote()
-        session = LiveSession(
-            lambda: self._start_cells(chosen, laid_in),
-            self._slots,
-            chosen,
-            forks=host.link.hello.namespaces,
-            opened=self._sessions.add,
-            closed=self._sessions.discard,
-        )
-        try:
-            await session.open()
-        except BaseException:
-            await session.aclose()
-            raise
-        return session
+        forks = (await self._zygote()).link.hello.namespaces
+        return await open_session(self._start_cells, self._slots, self._sessions, limits, files, forks=forks)
 
     async def aclose(self) -> None:
         """Ends every run (they return as "refused"), session and process; safe to call twice."""
@@ -201,10 +184,3 @@ async def _attach_clone(process: CellProcess, host: ZygoteHost, limits: dict[str
         raise SandboxError(f"no session was confined in {START_S:g} s; see `mathagent doctor`") from None
     finally:
         os.close(source)
-
-
-async def _remove(folder: Path | None) -> None:
-    if folder is not None:
-        # in a thread and shielded: a program may leave many files, and a second cancel must not stop this
-        loop = asyncio.get_running_loop()
-        await asyncio.shield(loop.run_in_executor(None, remove_folder, folder))

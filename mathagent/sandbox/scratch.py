@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import re
 import shutil
@@ -66,6 +67,11 @@ def lay_out(scratch: Path, files: Mapping[str, bytes]) -> None:
         path = scratch / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(content)
+
+
+async def remove_beside_loop(folder: Path) -> None:
+    """``remove_folder`` in a thread, and shielded: a program may leave much, and a second cancel must not stop it."""
+    await asyncio.shield(asyncio.get_running_loop().run_in_executor(None, remove_folder, folder))
 
 
 def remove_folder(folder: Path) -> None:

@@ -22,31 +22,54 @@ class Cell(Value):
     status: ExecutionStatus
 
 
+async def open_session(
+    start: Callable[[Limits, Mapping[str, bytes]], Awaitable[CellProcess]],
+    slots: asyncio.Semaphore,
+    among: set[LiveSession],
+    limits: Limits | None,
+    files: Mapping[str, bytes] | None,
+    *,
+    forks: bool,
+) -> LiveSession:
+    """A session whose process has been started. Raises SandboxError."""
+    chosen, laid_in = limits or Limits(), dict(files or {})
+    refused = refused_name(laid_in)
+    if refused:
+        raise SandboxError(refused)
+    session = LiveSession(lambda: start(chosen, laid_in), slots, among, chosen, forks=forks)
+    try:
+        await session.open()
+    except BaseException:
+        await session.aclose()
+        raise
+    return session
+
+
 class LiveSession:
     """A session over processes of one backend. ``start`` makes a new process; ``slots`` bounds what computes at once.
 
-    ``forks``: whether a process may be copied; else a snapshot replays.
+    It is ``among`` the sandbox's sessions until it is closed. ``forks``: whether a process may be copied; else a
+    snapshot replays.
     """
 
     def __init__(
         self,
         start: Callable[[], Awaitable[CellProcess]],
         slots: asyncio.Semaphore,
+        among: set[LiveSession],
         limits: Limits,
         *,
         forks: bool,
         history: Sequence[Cell] = (),
         process: CellProcess | None = None,
-        opened: Callable[[LiveSession], None],
-        closed: Callable[[LiveSession], None],
     ) -> None:
         self._start, self._slots, self._limits, self._forks = start, slots, limits, forks
         self._history = list(history)
         self._process = process
-        self._opened, self._on_close = opened, closed
         self._lock = asyncio.Lock()
         self._closed = False
-        opened(self)
+        self._among = among
+        among.add(self)
 
     async def open(self) -> None:
         """Starts the process now rather than at the first cell. Raises SandboxError."""
@@ -64,9 +87,10 @@ class LiveSession:
             process = await self._ready()
             if isinstance(process, Execution):
                 return process
-            execution = await self._cell(process, Cell(code=code, files=dict(files or {}), status="ok"), fetch)
+            laid_in = dict(files or {})
+            execution = await self._cell(process, code, laid_in, fetch)
             if self._process is not None and execution.status in FINISHED:
-                self._history.append(Cell(code=code, files=dict(files or {}), status=execution.status))
+                self._history.append(Cell(code=code, files=laid_in, status=execution.status))
             return execution
 
     async def snapshot(self) -> LiveSession:
@@ -81,18 +105,17 @@ class LiveSession:
             return LiveSession(
                 self._start,
                 self._slots,
+                self._among,
                 self._limits,
                 forks=self._forks,
                 history=self._history,
                 process=process,
-                opened=self._opened,
-                closed=self._on_close,
             )
 
     async def aclose(self) -> None:
         """Ends the session; a cell that runs is killed."""
         self._closed = True
-        self._on_close(self)
+        self._among.discard(self)
         self._drop()
 
     async def _ready(self) -> CellProcess | Execution:
@@ -105,7 +128,7 @@ class LiveSession:
             return self._process
         self._process = await self._start()
         for number, cell in enumerate(self._history, 1):
-            again = await self._cell(self._process, cell, ())
+            again = await self._cell(self._process, cell.code, cell.files, ())
             if self._process is None or again.status != cell.status:
                 self._drop()
                 said = again.error or again.status
@@ -115,9 +138,11 @@ class LiveSession:
                 )
         return self._process
 
-    async def _cell(self, process: CellProcess, cell: Cell, fetch: Sequence[str]) -> Execution:
+    async def _cell(
+        self, process: CellProcess, code: str, files: Mapping[str, bytes], fetch: Sequence[str]
+    ) -> Execution:
         try:
-            execution, alive = await process.cell(cell.code, cell.files, fetch, self._limits)
+            execution, alive = await process.cell(code, files, fetch, self._limits)
         except BaseException:
             self._drop()
             raise

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import array
 import asyncio
 import json
 import os
@@ -187,9 +186,8 @@ class ZygoteLink:
             self.process.wait()
 
     def _send(self, message: dict[str, Any], fds: list[int]) -> None:
-        ancillary = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", fds))]
         try:
-            self._control.sendmsg([json.dumps(message).encode()], ancillary)
+            socket.send_fds(self._control, [json.dumps(message).encode()], fds)
         except BlockingIOError:
             raise SandboxError("the sandbox does not take requests; fewer at once will do") from None
         except OSError as error:
@@ -198,20 +196,15 @@ class ZygoteLink:
     def _readable(self) -> None:
         while not self.lost:
             try:
-                data, ancillary, _, _ = self._control.recvmsg(_MESSAGE_BYTES, socket.CMSG_SPACE(4))
+                data, fds, _, _ = socket.recv_fds(self._control, _MESSAGE_BYTES, 1, socket.MSG_CMSG_CLOEXEC)
             except BlockingIOError:
                 return
             except OSError:
-                data, ancillary = b"", []
+                data, fds = b"", []
             if not data:
                 self._lose()
                 return
-            fds = array.array("i")
-            for _, _, piece in ancillary:
-                fds.frombytes(piece)
-            for fd in fds:
-                os.set_inheritable(fd, False)
-            self._take(json.loads(data), list(fds))
+            self._take(json.loads(data), fds)
 
     def _take(self, message: dict[str, Any], fds: list[int]) -> None:
         if "hello" in message:

@@ -30,6 +30,19 @@ BUILDERS: dict[str, Callable[[], Sandbox]] = {
 SHORT = Limits(timeout_s=1.0)
 
 
+async def opened(name: str) -> Sandbox:
+    """The sandbox of BUILDERS that was asked for, or a skip with the reason where this machine has none of it."""
+    sandbox = BUILDERS[name]()
+    try:
+        await sandbox.run("1")
+    except SandboxError as error:
+        await sandbox.aclose()
+        if name in ("process", "subprocess"):
+            raise
+        pytest.skip(f"not on this machine: {error}")
+    return sandbox
+
+
 @pytest.fixture(params=BUILDERS)
 async def sandbox(
     request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -37,14 +50,7 @@ async def sandbox(
     scratches = tmp_path / "scratches"
     scratches.mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(scratches))
-    sandbox = BUILDERS[request.param]()
-    try:
-        await sandbox.run("1")
-    except SandboxError as error:
-        await sandbox.aclose()
-        if request.param in ("process", "subprocess"):
-            raise
-        pytest.skip(f"not on this machine: {error}")
+    sandbox = await opened(request.param)
     await asyncio.sleep(0.3 if "ready" in request.param else 0)  # clones in waiting are all there
     yield sandbox
     await sandbox.aclose()

@@ -12,21 +12,14 @@ import pytest
 from mathagent.errors import SandboxError
 from mathagent.sandbox.base import Limits, Sandbox
 from mathagent.sandbox.process_tree import descendants
-from tests.conformance.test_sandbox import BUILDERS
+from tests.conformance.test_sandbox import BUILDERS, opened
 
 SHORT = Limits(timeout_s=1.0)
 
 
 @pytest.fixture(params=BUILDERS)
 async def sandbox(request: pytest.FixtureRequest) -> AsyncIterator[Sandbox]:
-    sandbox = BUILDERS[request.param]()
-    try:
-        await sandbox.run("1")
-    except SandboxError as error:
-        await sandbox.aclose()
-        if request.param in ("process", "subprocess"):
-            raise
-        pytest.skip(f"not on this machine: {error}")
+    sandbox = await opened(request.param)
     yield sandbox
     await sandbox.aclose()
     async with asyncio.timeout(5):

@@ -9,7 +9,6 @@ answer anything in its own name.
 
 from __future__ import annotations
 
-import array
 import json
 import os
 import signal
@@ -81,16 +80,13 @@ def lay_file(name: str, data: bytes) -> None:
 
 def _receive(channel: socket.socket) -> tuple[dict[str, Any], bytes, list[int]]:
     """The next request. Raises EOFError, OSError, ValueError."""
-    head, ancillary, _, _ = channel.recvmsg(4, socket.CMSG_SPACE(3 * 4))
-    fds = array.array("i")
-    for _, _, data in ancillary:
-        fds.frombytes(data[: len(data) - len(data) % fds.itemsize])
+    head, fds, _, _ = socket.recv_fds(channel, 4, 3)
     head += _exactly(channel, 4 - len(head)) if head else b""
     if len(head) < 4:
         raise EOFError
     frame = _exactly(channel, int.from_bytes(head, "big"))
     line, _, body = frame.partition(b"\n")
-    return json.loads(line), body, list(fds)
+    return json.loads(line), body, fds
 
 
 def _exactly(channel: socket.socket, size: int) -> bytes:
@@ -126,7 +122,7 @@ def _fork(channel: socket.socket, fds: list[int]) -> socket.socket | None:
         channel.sendall(_framed({"failed": reason}))
         return None
     pidfd = os.pidfd_open(pid)
-    channel.sendmsg([_framed({"pid": pid})], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [pidfd]))])
+    socket.send_fds(channel, [_framed({"pid": pid})], [pidfd])
     os.close(pidfd)
     return None
 

@@ -24,7 +24,6 @@ if __name__ == "__main__":
         os.setresuid(drop_to, drop_to, drop_to)
     sys.path.insert(0, sys.argv[1])
 
-import array
 import gc
 import json
 import select
@@ -36,6 +35,7 @@ from typing import Any, NoReturn
 from mathagent.sandbox.inside import cells, confine, landlock, program, rlimits, warm_up
 
 MAX_MESSAGE = 65_536
+MAX_FDS = 8
 HUGE_PAGE = 2 * 2**20
 MADV_COLLAPSE = 25
 
@@ -167,8 +167,7 @@ class Zygote:
         try:
             pid, pidfd = new_process(self.plan)
         except OSError as error:
-            reply = {"id": request["id"], "failed": str(error)}
-            self.control.send(json.dumps(reply).encode())
+            send(self.control, {"id": request["id"], "failed": str(error)}, [])
             pid = -1
         if pid == 0:
             self._become_run(request, fds)
@@ -247,20 +246,16 @@ def _run(source: int, address_space_kb: int) -> NoReturn:
 
 def receive(control: socket.socket) -> tuple[dict[str, Any], list[int]]:
     """The next message and its descriptors. Raises EOFError at the end, OSError."""
-    data, ancillary, _, _ = control.recvmsg(MAX_MESSAGE, socket.CMSG_SPACE(8 * 4))
-    fds = array.array("i")
-    for _, _, piece in ancillary:
-        fds.frombytes(piece[: len(piece) - len(piece) % fds.itemsize])
+    data, fds, _, _ = socket.recv_fds(control, MAX_MESSAGE, MAX_FDS)
     if not data:
         raise EOFError
-    return json.loads(data), list(fds)
+    return json.loads(data), fds
 
 
 def send(control: socket.socket, message: dict[str, Any], fds: list[int]) -> None:
     """Sends one message with descriptors; ends the process where nobody listens any more."""
-    ancillary = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", fds))] if fds else []
     try:
-        control.sendmsg([json.dumps(message).encode()], ancillary)
+        socket.send_fds(control, [json.dumps(message).encode()], fds)
     except OSError:
         os._exit(0)
 
