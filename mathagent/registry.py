@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from importlib import import_module
-from importlib.metadata import EntryPoint, entry_points
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mathagent.errors import UnknownName, UsageError
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
 
 
 class Registry:
@@ -50,4 +52,6 @@ class Registry:
         return loaded
 
     def _plugins(self) -> tuple[EntryPoint, ...]:
+        from importlib.metadata import entry_points  # brings email and zipfile along; few names need it
+
         return tuple(entry_points(group=self.group))

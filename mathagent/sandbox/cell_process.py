@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import re
 import signal
 import socket
 import time
@@ -34,9 +35,11 @@ INTERRUPT_GRACE_S = 0.1
 """How long a cell past its time may take to heed the interrupt, before the process is killed."""
 CPU_LOOK_S = 0.05
 GREETING_BYTES = 4096
+RECEIVE_BYTES = 2**16
 LOOK_S = 0.25
 INTERPRETER_MB = 64
 END_S = 2.0
+_PEAK = re.compile(rb"^VmHWM:\s+(\d+)", re.MULTILINE)
 _CPU_CLOCK = 2  # CPUCLOCK_SCHED of include/linux/posix-timers_types.h
 
 
@@ -48,6 +51,7 @@ class CellProcess:
         self._loop = asyncio.get_running_loop()
         self._reason: asyncio.Future[EndReason] = self._loop.create_future()
         self._overflowed = ""
+        self._said_more = False
         self.folder: Path | None = None
         self._family: Family | None = None
         self._handle: ProcessHandle
@@ -79,6 +83,8 @@ class CellProcess:
     @property
     def dead(self) -> bool:
         """Whether the process is of no more use: it has ended, or something in it speaks without being asked."""
+        if self._said_more:
+            return True
         try:
             self._channel.recv(1, socket.MSG_PEEK)
             return True
@@ -213,22 +219,21 @@ class CellProcess:
         """The report on ``frame``; empty where the process ended or wrote too much."""
         try:
             await self._loop.sock_sendall(self._channel, frame)
-            size = int.from_bytes(await self._exactly(4), "big")
-            if size > cap:
-                self._overflow("the result channel")
-                return b""
-            return await self._exactly(size)
-        except (OSError, EOFError):
+            data = bytearray()
+            size = 0
+            while len(data) < 4 + size:
+                piece = await self._loop.sock_recv(self._channel, RECEIVE_BYTES)
+                if not piece:
+                    return b""
+                data += piece
+                size = int.from_bytes(data[:4], "big")
+                if size > cap:
+                    self._overflow("the result channel")
+                    return b""
+            self._said_more = len(data) > 4 + size
+            return bytes(data[4 : 4 + size])
+        except OSError:
             return b""
-
-    async def _exactly(self, size: int) -> bytes:
-        data = bytearray()
-        while len(data) < size:
-            piece = await self._loop.sock_recv(self._channel, min(size - len(data), 2**20))
-            if not piece:
-                raise EOFError
-            data += piece
-        return bytes(data)
 
     async def _receive_fd(self) -> int:
         """The pidfd beside a reply. Raises OSError, ValueError."""
@@ -267,10 +272,11 @@ class CellProcess:
 
     def _peak_kb(self) -> int:
         try:
-            lines = Path(f"/proc/{self._pid}/status").read_text().splitlines()
+            with open(f"/proc/{self._pid}/status", "rb", buffering=0) as file:  # noqa: PTH123 - at every cell
+                found = _PEAK.search(file.read())
         except OSError:
             return 0
-        return sum(int(line.split()[1]) for line in lines if line.startswith("VmHWM:"))
+        return int(found[1]) if found else 0
 
 
 def _frame(code: str, files: Mapping[str, bytes], fetch: Sequence[str], limits: Limits) -> bytes:

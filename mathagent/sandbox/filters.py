@@ -58,6 +58,8 @@ def compiled(kind: str, jailed: bool) -> bytes:
             f"no seccomp filter can be made ({error}); install libseccomp (libseccomp2) and pyseccomp"
         ) from error
     rules = seccomp.SyscallFilter(seccomp.ERRNO(errno.EPERM))
+    # A search tree: the kernel tries every system call on a new filter, 0.3 ms for each run where it is one long list.
+    rules.set_attr(seccomp.Attr.CTL_OPTIMIZE, 2)
     allow, equal, masked = seccomp.ALLOW, seccomp.EQ, seccomp.MASKED_EQ
     names = _FILES + _MEMORY + _WAITING + _PROCESS + _OWN_SOCKETS + (_ATTRIBUTES if jailed else "")
     for name in names.split():

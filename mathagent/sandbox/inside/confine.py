@@ -25,6 +25,8 @@ _CAPSET = {"x86_64": 126, "aarch64": 91}.get(platform.machine(), 91)
 INNER_ID = 1000
 
 _libc = ctypes.PyDLL(None, use_errno=True)
+# made once: a ctypes array of a new length is a new type, which each clone would pay for
+_CAPABILITIES_HEADER, _NO_CAPABILITIES = (ctypes.c_uint32 * 2)(0x20080522, 0), (ctypes.c_uint32 * 6)()
 
 
 class _CloneArguments(ctypes.Structure):
@@ -34,8 +36,16 @@ class _CloneArguments(ctypes.Structure):
     ]
 
 
-class _Filter(ctypes.Structure):
+class _FilterHeader(ctypes.Structure):
     _fields_ = [("length", ctypes.c_ushort), ("instructions", ctypes.c_void_p)]
+
+
+class SeccompFilter:
+    """A compiled filter where the kernel finds it."""
+
+    def __init__(self, instructions: bytes) -> None:
+        self.buffer = ctypes.create_string_buffer(instructions, len(instructions))
+        self.header = _FilterHeader(len(instructions) // 8, ctypes.cast(self.buffer, ctypes.c_void_p))
 
 
 def clone(flags: int) -> tuple[int, int]:
@@ -57,11 +67,6 @@ def clone(flags: int) -> tuple[int, int]:
     if pid < 0:
         raise OSError(number, f"clone: {os.strerror(number)}")
     return pid, pidfd.value
-
-
-def advise(start: int, length: int, advice: int) -> None:
-    """madvise; what the kernel answers does not matter."""
-    _libc.madvise(ctypes.c_void_p(start), ctypes.c_size_t(length), advice)
 
 
 def be_visible() -> None:
@@ -115,16 +120,13 @@ def _mount(target: str, flags: int, options: str) -> None:
 
 
 def _drop_capabilities() -> None:
-    header, nothing = (ctypes.c_uint32 * 2)(0x20080522, 0), (ctypes.c_uint32 * 6)()
-    if _libc.syscall(_CAPSET, header, nothing):
+    if _libc.syscall(_CAPSET, _CAPABILITIES_HEADER, _NO_CAPABILITIES):
         number = ctypes.get_errno()
         raise OSError(number, f"capset: {os.strerror(number)}")
 
 
-def _filter(instructions: bytes) -> None:
-    buffer = ctypes.create_string_buffer(instructions, len(instructions))
-    program = _Filter(len(instructions) // 8, ctypes.cast(buffer, ctypes.c_void_p))
-    _prctl(_SET_SECCOMP, _FILTER, ctypes.byref(program))
+def _filter(program: SeccompFilter) -> None:
+    _prctl(_SET_SECCOMP, _FILTER, ctypes.byref(program.header))
 
 
 def _prctl(option: int, *arguments: Any) -> None:

@@ -125,7 +125,7 @@ def execute(source: bytes, value_chars: int, scope: dict[str, Any], name: str = 
         BALLAST.append(bytes(BALLAST_BYTES))
     SOURCES[name] = source
     if "linecache" in sys.modules:
-        register_sources(sys.modules["linecache"])
+        register_source(sys.modules["linecache"], name)
     try:
         body, last = split(source, name)
     except BaseException as error:  # noqa: BLE001 - a program that does not compile has failed, whatever the error
@@ -286,6 +286,11 @@ class AfterImport:
 
 def register_sources(linecache: Any) -> None:
     """Makes tracebacks (ours and the program's own) show the program's lines."""
-    for name, source in SOURCES.items():
-        lines = source.decode("utf-8", "replace").splitlines(keepends=True)
-        linecache.cache[name] = (len(source), None, lines, name)
+    for name in SOURCES:
+        register_source(linecache, name)
+
+
+def register_source(linecache: Any, name: str) -> None:
+    """As ``register_sources``, for one."""
+    lines = SOURCES[name].decode("utf-8", "replace").splitlines(keepends=True)
+    linecache.cache[name] = (len(SOURCES[name]), None, lines, name)

@@ -32,12 +32,15 @@ import socket
 from importlib import import_module
 from typing import Any, NoReturn
 
-from mathagent.sandbox.inside import cells, confine, landlock, program, rlimits, warm_up
+from mathagent.sandbox.inside import cells, confine, landlock, memory, program, rlimits, warm_up
 
 MAX_MESSAGE = 65_536
 MAX_FDS = 8
-HUGE_PAGE = 2 * 2**20
-MADV_COLLAPSE = 25
+
+fork_hooks: list[dict[str, Any]] = []
+"""What modules want called after a fork (threads, random). Clones do without, since each would pay for it: the zygote
+has one thread, and programs seed what is random. Sessions, which may fork, register it."""
+register_at_fork = os.register_at_fork
 
 
 def main(control_fd: int) -> NoReturn:
@@ -49,14 +52,17 @@ def main(control_fd: int) -> NoReturn:
     for name, fd in zip(plan["filter_names"], fds, strict=True):
         with open(fd, "rb") as file:  # noqa: PTH123
             file.seek(0)
-            plan["filters"][name] = file.read()
+            plan["filters"][name] = confine.SeccompFilter(file.read())
     sys.path[1:1] = plan["paths"]
+    os.register_at_fork = lambda **hooks: fork_hooks.append(hooks)
     if plan["preload"] is not None:
+        memory.reserve()
         warm_up.warm_up()
         rehearse()
         for function in plan["preload"]:
             module, _, attribute = function.partition(":")
             getattr(import_module(module), attribute)()
+    os.register_at_fork = register_at_fork
     plan["address_space_kb"] = rlimits.own_address_space_kb()
     probe(plan)
     hello = {name: plan[name] for name in ("namespaces", "landlock", "seccomp", "rlimits", "uid", "why")}
@@ -64,8 +70,9 @@ def main(control_fd: int) -> NoReturn:
     if not plan["keep_ours"]:
         hide_ours()
     gc.collect()
+    memory.fill_gaps()
     gc.freeze()  # the collector then does not write to every page that clones share with us
-    collapse_memory()
+    memory.collapse()
     Zygote(control, plan).serve()
 
 
@@ -75,17 +82,6 @@ def rehearse() -> None:
     scope: dict[str, Any] = {}
     exec(body, scope)
     program.to_json({"value": program.text_of(eval(last, scope), 100)})
-
-
-def collapse_memory() -> None:
-    """Asks for huge pages, whose table is cheap to copy for a clone (Linux 6.1 and newer; a wish, nothing more)."""
-    with open("/proc/self/maps", encoding="ascii") as file:  # noqa: PTH123
-        regions = [line.split() for line in file]
-    for region in regions:
-        start, end = (int(number, 16) for number in region[0].split("-"))
-        own = region[1] == "rw-p" and (len(region) == 5 or region[5] == "[heap]")
-        if own and end - start >= HUGE_PAGE:
-            confine.advise(start, end - start, MADV_COLLAPSE)
 
 
 def hide_ours() -> None:
@@ -202,6 +198,8 @@ class Zygote:
         sys.path.append(request["scratch"])  # last: a laid-in file can be imported but never hides a module
         if request["kind"] == "session":
             os.close(source)
+            for hooks in fork_hooks:
+                register_at_fork(**hooks)
             cells.serve(3, program)
         if request["prefault"]:
             _touch_pages()
