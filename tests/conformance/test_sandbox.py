@@ -8,11 +8,12 @@ import asyncio
 import os
 import tempfile
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
 import pytest
+import pytest_asyncio
 
 from mathagent.errors import SandboxError
 from mathagent.sandbox import SANDBOXES
@@ -43,18 +44,35 @@ async def opened(name: str) -> Sandbox:
     return sandbox
 
 
-@pytest.fixture(params=BUILDERS)
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module", params=BUILDERS)
 async def sandbox(
-    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> AsyncIterator:
-    scratches = tmp_path / "scratches"
-    scratches.mkdir()
-    monkeypatch.setattr(tempfile, "tempdir", str(scratches))
-    sandbox = await opened(request.param)
-    await asyncio.sleep(0.3 if "ready" in request.param else 0)  # clones in waiting are all there
-    yield sandbox
-    await sandbox.aclose()
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Sandbox]:
+    """One for all tests that leave it as it was: a zygote takes half a second to start."""
+    scratches = tmp_path_factory.mktemp("scratches")
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(tempfile, "tempdir", str(scratches))
+        sandbox = await opened(request.param)
+        await asyncio.sleep(0.3 if "ready" in request.param else 0)  # clones in waiting are all there
+        yield sandbox
+        await sandbox.aclose()
     assert list(scratches.iterdir()) == [], "a scratch folder was left"
+
+
+@pytest.fixture(autouse=True)
+def nothing_left(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Each test leaves the scratch folders of a shared sandbox as it found them."""
+    if "sandbox" not in request.fixturenames:
+        yield
+        return
+    request.getfixturevalue("sandbox")
+    folder = Path(tempfile.gettempdir())
+    before = set(folder.rglob("*"))
+    yield
+    assert set(folder.rglob("*")) <= before, "a scratch folder was left"
 
 
 @pytest.mark.parametrize(
@@ -328,7 +346,10 @@ async def test_cancelling_kills_the_program(sandbox: Sandbox) -> None:
     await nothing_beside(before)
 
 
-async def test_closing_ends_running_programs(sandbox: Sandbox) -> None:
+@pytest.mark.parametrize("name", BUILDERS)
+async def test_closing_ends_running_programs(name: str) -> None:
+    sandbox = await opened(name)
+    await asyncio.sleep(0.3 if "ready" in name else 0)
     before = set(descendants(os.getpid(), 1000))
     task = asyncio.create_task(sandbox.run(ENDLESS, Limits(timeout_s=60, cpu_s=60)))
     await running_beside(before)
@@ -340,7 +361,7 @@ async def test_closing_ends_running_programs(sandbox: Sandbox) -> None:
         await sandbox.run("1")
 
 
-def test_layers_say_what_holds() -> None:
+async def test_layers_say_what_holds() -> None:
     for build in BUILDERS.values():
         try:
             layers = build().layers()
