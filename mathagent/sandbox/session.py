@@ -129,9 +129,10 @@ class LiveSession:
         self._process = await self._start()
         for number, cell in enumerate(self._history, 1):
             again = await self._cell(self._process, cell.code, cell.files, ())
-            if self._process is None or again.status != cell.status:
+            talks = self._process is not None and self._process.dead
+            if self._process is None or again.status != cell.status or talks:
                 self._drop()
-                said = again.error or again.status
+                said = "it speaks out of turn" if talks else again.error or again.status
                 return Execution(
                     status="refused",
                     error=f"the session was lost and cell {number} did not run again as before ({said})",

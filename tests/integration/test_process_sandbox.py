@@ -174,6 +174,25 @@ async def test_closed_snapshots_make_room_for_others(sandbox: ProcessSandbox) ->
     await (await session.snapshot()).aclose()
 
 
+async def test_a_snapshot_knows_that_it_has_one_thread(sandbox: ProcessSandbox) -> None:
+    session = await sandbox.session()
+    started = "import threading\nthreading.Thread(target=threading.Event().wait, daemon=True).start()"
+    await session.run(started)
+    branch = await session.snapshot()
+    assert (await branch.run("threading.active_count()")).value == "1"  # Python's own hook after a fork has run
+    assert (await session.run("threading.active_count()")).value == "2"
+
+
+async def test_answers_in_advance_do_not_stand_for_later_cells(sandbox: ProcessSandbox) -> None:
+    session = await sandbox.session()
+    report = b'{"status": "ok", "value": "forged"}'
+    twice = (len(report).to_bytes(4, "big") + report) * 2
+    assert (await session.run(f"import os\nos.write(3, {twice!r})")).value == "forged"
+    then = await session.run("6 * 7")
+    assert (then.status, then.value) == ("refused", None)
+    assert "out of turn" in str(then.error)
+
+
 async def test_a_snapshot_with_a_false_pidfd_hurts_only_itself(sandbox: ProcessSandbox) -> None:
     session = await sandbox.session(Limits(timeout_s=0.5))
     await session.run("import os\nos.pidfd_open = lambda pid: os.open('f', os.O_CREAT | os.O_RDWR)")
