@@ -11,5 +11,6 @@ STRATEGIES = Registry(
         "cot": "mathagent.strategies.cot:STRATEGY",
         "pal": "mathagent.strategies.pal:STRATEGY",
         "self-consistency": "mathagent.strategies.self_consistency:STRATEGY",
+        "tir": "mathagent.strategies.tir:STRATEGY",
     },
 )

@@ -7,28 +7,26 @@ from __future__ import annotations
 
 import asyncio
 import re
+from functools import partial
 from typing import Literal
 
 from pydantic import Field
 
+from mathagent.agents.blocks.code_text import extract_code
+from mathagent.agents.blocks.execute import execute, executed_answer, execution_failure, program_limits
 from mathagent.agents.blocks.sample import draw
 from mathagent.agents.context import RunContext
 from mathagent.agents.problem_text import problem_text
 from mathagent.agents.state import Draft
 from mathagent.agents.strategy import StrategyConfig
-from mathagent.answers.choices import labelled_choices
-from mathagent.answers.extract import answer_from_value, extract_answer
-from mathagent.events import CandidateProposed, CodeFinished, CodeStarted
+from mathagent.events import CandidateProposed
 from mathagent.prompts import render
-from mathagent.sandbox.base import Limits
 from mathagent.types import (
-    Answer,
     Candidate,
     Check,
     Completion,
     Execution,
     Failure,
-    FailureKind,
     Message,
     Problem,
     SamplingParams,
@@ -39,7 +37,6 @@ AnswerFrom = Literal["solution", "global", "last_line", "stdout"]
 
 PROGRAM_PROMPTS = ("pal/solution", "pal/solution_prefill", "pal/global", "pal/last_line", "pal/stdout")
 
-_FENCE = re.compile(r"^[ \t]*```[ \t]*([\w+-]*)[^\n]*\n(.*?)(?:^[ \t]*```|\Z)", re.DOTALL | re.MULTILINE)
 _STARTS_ANEW = re.compile(r"^(```|def solution\b)", re.MULTILINE)
 _BLANK_LINES = re.compile(r"\A(?:[ \t]*\n)+")
 _VALUE_OF: dict[AnswerFrom, str] = {"solution": "\n\nsolution()\n", "global": "\n\nanswer\n"}
@@ -120,36 +117,29 @@ async def _run_program(context: RunContext, problem: Problem, config: ProgramCon
     if failure is not None:
         return Candidate(steps=(Step(kind="thought", text=reply.text),), failure=failure)
     program = code + _VALUE_OF.get(config.answer_from, "")
-    context.emit(CodeStarted(sample=draft.sample, code=code))
-    limits = _program_limits(context, config)
-    execution = await context.sandbox.run(program, limits)
-    context.emit(CodeFinished(sample=draft.sample, execution=execution))
+    limits = program_limits(context, config.timeout_s)
+    execution = await execute(
+        context, partial(context.sandbox.run, limits=limits), program, sample=draft.sample, shown=code
+    )
     steps = (
         Step(kind="code", text=code),
         Step(kind="observation", text=_observed(execution), origin="tool", execution=execution),
     )
     if not execution.ok:
-        return Candidate(steps=steps, failure=_execution_failure(execution))
-    answer = await _answer_of(context, problem, config, execution)
+        return Candidate(steps=steps, failure=execution_failure(execution))
+    answer = await executed_answer(
+        context,
+        problem,
+        execution,
+        returned=config.answer_from != "stdout",
+        printed=config.answer_from == "stdout" or config.stdout_fallback,
+    )
     if answer is None:
         return Candidate(steps=steps, failure=Failure(kind="no-answer", message="the program returned no answer"))
     check = Check(
         kind="execution", program=program, expected=answer.normal, outcome="holds", seconds=execution.wall_s
     )
     return Candidate(steps=steps, answer=answer, checks=(check,))
-
-
-def extract_code(text: str) -> str:
-    """The program in a reply: the first block fenced as Python, else the first fenced block, else the whole text.
-
-    A block that was cut before its closing fence counts as well.
-    """
-    blocks = [(match.group(1).lower(), match.group(2)) for match in _FENCE.finditer(text)]
-    if not blocks:
-        return text.strip()
-    return next(
-        (code for language, code in blocks if language in ("python", "py", "python3")), blocks[0][1]
-    ).strip()
 
 
 def _unusable(reply: Completion, code: str) -> Failure | None:
@@ -164,41 +154,6 @@ def _unusable(reply: Completion, code: str) -> Failure | None:
     return None
 
 
-def _program_limits(context: RunContext, config: ProgramConfig) -> Limits:
-    """The run's limits; near the budget's end a program gets what is left, but always a chance to finish."""
-    left = context.meter.seconds_left()
-    timeout_s = config.timeout_s if left is None else min(config.timeout_s, max(left, 2.0))
-    return context.limits.model_copy(update={"timeout_s": timeout_s, "cpu_s": timeout_s})
-
-
 def _observed(execution: Execution) -> str:
     parts = [execution.stdout.rstrip(), execution.value or "", execution.error or ""]
     return "\n".join(part for part in parts if part)
-
-
-def _execution_failure(execution: Execution) -> Failure:
-    kind: FailureKind = "code-timeout" if execution.status == "timeout" else "code-error"
-    return Failure(kind=kind, message=execution.error or f"the program ended with status {execution.status}")
-
-
-async def _answer_of(
-    context: RunContext, problem: Problem, config: ProgramConfig, execution: Execution
-) -> Answer | None:
-    printed = execution.stdout.strip().splitlines()
-    value = execution.value
-    if config.answer_from == "stdout" or (value is None and config.stdout_fallback):
-        value = printed[-1] if printed else value
-    answer = None if value is None else answer_from_value(value)
-    if answer is None or not problem.choices:
-        return answer
-    return extract_answer(f"The answer is {answer.raw}", problem.choices) or await _choice_by_value(
-        context, problem, answer
-    )
-
-
-async def _choice_by_value(context: RunContext, problem: Problem, answer: Answer) -> Answer | None:
-    """The label of the one choice whose text equals ``answer`` as mathematics; None where not exactly one does."""
-    labelled = labelled_choices(problem.choices)
-    verdicts = [(await context.comparer.equal(answer, text)).verdict for _, text in labelled]
-    matching = [label for (label, _), verdict in zip(labelled, verdicts, strict=True) if verdict == "equal"]
-    return Answer(raw=answer.raw, normal=matching[0]) if len(matching) == 1 else None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from mathagent.agents.blocks.program import extract_code
+from mathagent.agents.blocks.code_text import extract_code
 from mathagent.models.base import Capabilities
 from mathagent.models.scripted import Reply, ScriptedBackend
 from mathagent.solver import Solver
