@@ -9,6 +9,7 @@ STRATEGIES = Registry(
     "mathagent.strategies",
     {
         "cot": "mathagent.strategies.cot:STRATEGY",
+        "dotamath": "mathagent.strategies.dotamath:STRATEGY",
         "pal": "mathagent.strategies.pal:STRATEGY",
         "self-consistency": "mathagent.strategies.self_consistency:STRATEGY",
         "tir": "mathagent.strategies.tir:STRATEGY",

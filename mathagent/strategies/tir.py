@@ -8,7 +8,6 @@ answers vote. MARIO's value model is trained and left out; its replay of earlier
 
 from __future__ import annotations
 
-import asyncio
 from typing import Any, Literal
 
 from langgraph.graph import END, START, StateGraph
@@ -17,11 +16,11 @@ from pydantic import Field, model_validator
 
 from mathagent.agents.blocks.code_loop import OBSERVATION_PROMPT, CodeLoopConfig, code_loop
 from mathagent.agents.blocks.select import vote
+from mathagent.agents.blocks.side_by_side import side_by_side
 from mathagent.agents.context import RunContext
 from mathagent.agents.problem_text import problem_text
 from mathagent.agents.state import SolveState
 from mathagent.agents.strategy import Strategy
-from mathagent.events import CandidateProposed
 from mathagent.prompts import render
 from mathagent.types import Candidate, Problem
 
@@ -73,13 +72,12 @@ async def propose(
     prompt = PROMPTS[config.like]
     messages = render(prompt, problem=problem_text(problem), has_choices=bool(problem.choices))
 
-    async def one(sample: int) -> tuple[Candidate, str | None]:
-        candidate, limit = await code_loop(context, problem, config, messages, sample=sample)
-        context.emit(CandidateProposed(sample=sample, candidate=candidate))
-        return candidate, limit
-
-    results = await asyncio.gather(*(one(first_sample + index) for index in range(n)))
-    return [candidate for candidate, _ in results], next((limit for _, limit in results if limit), None)
+    return await side_by_side(
+        context,
+        n,
+        lambda sample: code_loop(context, problem, config, messages, sample=sample),
+        first_sample=first_sample,
+    )
 
 
 def build(config: TirConfig) -> StateGraph[Any, Any, Any, Any]:

@@ -130,6 +130,18 @@ def stated_answer(text: str, config: CodeLoopConfig, problem: Problem) -> Answer
     return extract_answer(text, problem.choices) if config.mark == "any" else None
 
 
+class Observed(Value):
+    """A program that has run: ``output`` is what the model may see of it; ``last``: no further one will be run."""
+
+    turn: Turn
+    execution: Execution
+    output: str
+    last: bool
+
+
+Observe = Callable[[Observed], str]
+
+
 class Chain:
     """One sample of the loop: the conversation so far, its steps, and what its programs gave."""
 
@@ -173,8 +185,10 @@ class Chain:
             return failure or Failure(kind="no-answer", message="the budget ended before an answer"), limit
         return read_turn(reply, self.config, self.problem, tuple(self.ran)), limit
 
-    async def run(self, run: Callable[[str], Awaitable[Execution]], turn: Turn, *, last: bool) -> None:
-        """Runs the program of ``turn`` and puts its output before the model."""
+    async def run(
+        self, run: Callable[[str], Awaitable[Execution]], turn: Turn, observe: Observe, *, last: bool
+    ) -> None:
+        """Runs the program of ``turn`` and puts what ``observe`` makes of its output before the model."""
         assert turn.code is not None
         self._note_words(turn)
         execution = await execute(self.context, run, turn.code, sample=self.sample)
@@ -187,9 +201,7 @@ class Chain:
             Step(kind="code", text=turn.code),
             Step(kind="observation", text=seen, origin="tool", execution=execution),
         ]
-        output = render(OBSERVATION_PROMPT, output=seen, style=self.config.output_style, last=last)[
-            0
-        ].content.strip()
+        output = observe(Observed(turn=turn, execution=execution, output=seen, last=last))
         if self.said is None:
             answered = Message(role="assistant", content=turn.text)
             self.messages = (*self.messages, answered, Message(role="user", content=output))
@@ -230,19 +242,28 @@ async def code_loop(
     *,
     role: str = "coder",
     sample: int = 0,
+    observe: Observe | None = None,
+    programs: int | None = None,
 ) -> tuple[Candidate, str | None]:
     """One candidate by at most ``config.rounds`` turns on the prompt ``messages``, and the limit that ended it.
 
-    A chain that a limit, a failed request or its last round ends keeps what its programs have found.
+    ``observe`` words what goes back to the model; at most ``programs`` are run (None: one a turn). A chain that a
+    limit, a failed request or its last round ends keeps what its programs have found.
     """
+    most = programs or config.rounds
+
+    def shown(observed: Observed) -> str:
+        turns = render(OBSERVATION_PROMPT, output=observed.output, style=config.output_style, last=observed.last)
+        return turns[0].content.strip()
+
     chain = Chain(context, problem, config, messages, sample)
     async with AsyncExitStack() as stack:
         run: Callable[[str], Awaitable[Execution]] | None = None
-        for number in range(1, config.rounds + 1):
+        for _ in range(config.rounds):
             turn, limit = await chain.turn(role)
             if isinstance(turn, Failure):
                 return await chain.candidate(None, turn), limit
-            if turn.code is None:
+            if turn.code is None or len(chain.ran) == most:
                 return await chain.candidate(turn, None), limit
             limits = program_limits(context, config.timeout_s)
             if config.state == "fresh":
@@ -250,7 +271,7 @@ async def code_loop(
             elif run is None:
                 session = await context.sandbox.session(limits)
                 run = (await stack.enter_async_context(aclosing(session))).run
-            await chain.run(run, turn, last=number == config.rounds)
+            await chain.run(run, turn, observe or shown, last=len(chain.ran) + 1 == most)
             if limit is not None:
                 return await chain.candidate(None, None), limit
     return await chain.candidate(None, None), None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Awaitable, Callable
 
 from mathagent.agents.context import RunContext
@@ -11,6 +12,8 @@ from mathagent.events import CodeFinished, CodeStarted
 from mathagent.sandbox.base import Limits
 from mathagent.types import Answer, Execution, Failure, FailureKind, Problem
 
+_LABEL = re.compile(r"^[^\W\d][\w ()'-]{2,}:\s*(?=\S)")
+"""Words before a printed value, as in "total cost: 12"; "a:b" is a ratio."""
 LEAST_S = 2.0
 """A program gets so many seconds even where the budget has fewer left."""
 
@@ -44,10 +47,9 @@ async def executed_answer(
     """The answer that a program gave: the value of its last expression (``returned``), else its last printed line
     (``printed``). With choices, the label of the one that it names or equals. None where there is none."""
     lines = execution.stdout.strip().splitlines()
-    value = execution.value if returned else None
-    if value is None and printed and lines:
-        value = lines[-1]
-    answer = None if value is None else answer_from_value(value)
+    answer = answer_from_value(execution.value) if returned and execution.value is not None else None
+    if answer is None and printed and lines:
+        answer = extract_answer(lines[-1]) or answer_from_value(_LABEL.sub("", lines[-1]))
     if answer is None or not problem.choices:
         return answer
     return extract_answer(f"The answer is {answer.raw}", problem.choices) or await _choice_by_value(
