@@ -7,6 +7,7 @@ import ctypes
 import gc
 import os
 import re
+import sys
 
 BLOCK = 1 << 20
 PAGE = 4096
@@ -14,20 +15,27 @@ C = ctypes.CDLL(None)
 C.pwrite.restype = C.sbrk.restype = ctypes.c_ssize_t
 C.sbrk.argtypes = [ctypes.c_ssize_t]
 MAX_BLOCKS = 600
+REACH = 8
+"""Holes of so many blocks are crossed."""
 
 
 class Memory:
-    """The memory of this process, block by block, as far as it hangs together with what we know of."""
+    """The memory of this process, block by block, as far as it lies near what we know of."""
 
     def __init__(self) -> None:
         self.fd = os.open("memory", os.O_RDWR | os.O_CREAT)
 
     def anchors(self) -> set[int]:
-        """Addresses of objects, of C's heap, of the environment and of the stack."""
-        known = gc.get_objects()
-        found = {id(thing) for thing in known}
-        for thing in known:
-            found.update(id(part) for part in gc.get_referents(thing))
+        """Addresses of objects, of C's heap and large blocks, of the environment and of the stack."""
+        # the collector does not tell of what the zygote made: that hangs on the modules
+        things = [*gc.get_objects(), *sys.modules.values()]
+        found = {id(thing) for thing in things}
+        for _ in range(4):
+            parts = {id(part): part for part in gc.get_referents(*things) if id(part) not in found}
+            found.update(parts)
+            things = list(parts.values())
+        self.large = ctypes.create_string_buffer(4 * BLOCK)  # where C puts what is large: in maps of its own
+        found.add(ctypes.addressof(self.large))
         environ = ctypes.POINTER(ctypes.c_void_p).in_dll(C, "environ")
         found.add(ctypes.addressof(environ.contents))
         for index in range(100):
@@ -53,7 +61,7 @@ class Memory:
         return b"".join(parts)
 
     def matches(self, *patterns: bytes) -> set[bytes]:
-        """Every text in memory that matches; walks on from each block that holds something to its neighbours."""
+        """Every text in memory that matches; walks on from each block that holds something to those near it."""
         expressions = [re.compile(pattern) for pattern in patterns]  # each alone: its beginning is found fast
         waiting = {address // BLOCK for address in self.anchors()}
         seen: set[int] = set()
@@ -65,7 +73,7 @@ class Memory:
             if data:
                 for expression in expressions:
                     found.update(expression.findall(data))
-                waiting.update({number - 1, number + 1} - seen)
+                waiting.update({*range(number - REACH, number + REACH + 1)} - seen)
         return found
 
 

@@ -60,7 +60,7 @@ def test_plugins_come_in_and_replace_no_builtin(monkeypatch: pytest.MonkeyPatch)
         assert group == "mathagent.codecs"
         return (EntryPoint("toml", "tomllib:loads", group), EntryPoint("json", "tomllib:loads", group))
 
-    monkeypatch.setattr("mathagent.registry.entry_points", points)
+    monkeypatch.setattr("importlib.metadata.entry_points", points)
     import json
     import tomllib
 
