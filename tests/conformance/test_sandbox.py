@@ -56,7 +56,7 @@ async def sandbox(
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(tempfile, "tempdir", str(scratches))
         sandbox = await opened(request.param)
-        await asyncio.sleep(0.3 if "ready" in request.param else 0)  # clones in waiting are all there
+        await idle()
         yield sandbox
         await sandbox.aclose()
     assert list(scratches.iterdir()) == [], "a scratch folder was left"
@@ -337,7 +337,7 @@ async def test_executions_say_what_ran_them(sandbox: Sandbox) -> None:
 
 
 async def test_cancelling_kills_the_program(sandbox: Sandbox) -> None:
-    before = set(descendants(os.getpid(), 1000))
+    before = await idle()
     task = asyncio.create_task(sandbox.run(ENDLESS, Limits(timeout_s=60, cpu_s=60)))
     await running_beside(before)
     task.cancel()
@@ -349,8 +349,7 @@ async def test_cancelling_kills_the_program(sandbox: Sandbox) -> None:
 @pytest.mark.parametrize("name", BUILDERS)
 async def test_closing_ends_running_programs(name: str) -> None:
     sandbox = await opened(name)
-    await asyncio.sleep(0.3 if "ready" in name else 0)
-    before = set(descendants(os.getpid(), 1000))
+    before = await idle()
     task = asyncio.create_task(sandbox.run(ENDLESS, Limits(timeout_s=60, cpu_s=60)))
     await running_beside(before)
     await sandbox.aclose()
@@ -374,6 +373,18 @@ async def test_layers_say_what_holds() -> None:
 
 
 ENDLESS = "import time\nwhile True: time.sleep(0.01)"
+
+
+async def idle() -> set[int]:
+    """Our processes, once no more come or go: clones in waiting are made after a run has returned."""
+    before: set[int] = set()
+    async with asyncio.timeout(10):
+        while True:
+            now = set(descendants(os.getpid(), 1000))
+            if now == before:
+                return now
+            before = now
+            await asyncio.sleep(0.3)
 
 
 async def running_beside(before: set[int]) -> None:
