@@ -11,8 +11,15 @@ from typing import Literal
 from pydantic import Field, TypeAdapter, ValidationError
 
 from mathagent.errors import BackendError, MathagentError, UsageError
-from mathagent.models.base import Capabilities, ChatRequest, ConnectOptions, OnDelta, require_capabilities
-from mathagent.types import Completion, Usage, Value
+from mathagent.models.base import (
+    Capabilities,
+    ChatRequest,
+    ConnectOptions,
+    OnDelta,
+    on_sample,
+    require_capabilities,
+)
+from mathagent.types import Completion, ToolCall, Usage, Value
 
 
 class ScriptMismatch(MathagentError):
@@ -23,10 +30,12 @@ class Reply(Value):
     """One sample of the script.
 
     ``role``: the tag that the asking role must have (None: any). ``contains``/``lacks``: texts that must (not)
-    stand in the messages. ``error``: raise a BackendError with this text instead of replying.
+    stand in the messages. ``error``: raise a BackendError with this text instead of replying, ``status`` its HTTP
+    status.
     """
 
     text: str = ""
+    tool_calls: tuple[ToolCall, ...] = ()
     role: str | None = None
     contains: tuple[str, ...] = ()
     lacks: tuple[str, ...] = ()
@@ -34,6 +43,7 @@ class Reply(Value):
     completion_tokens: int | None = None
     delay_s: float = Field(default=0.0, ge=0)
     error: str | None = None
+    status: int | None = None
 
 
 Responder = Callable[[ChatRequest, int], str]
@@ -83,15 +93,18 @@ class ScriptedBackend:
         require_capabilities(self, request)
         self.requests.append(request)
         taken = [self._take(request, index) for index in range(request.params.n)]
-        done = []
+        done: list[Completion] = []
+        told = on_sample.get()
         for index, reply in enumerate(taken):
             if reply.delay_s:
                 await asyncio.sleep(reply.delay_s)
             if reply.error is not None:
-                raise BackendError(reply.error)
+                raise BackendError(reply.error, status=reply.status)
             if on_delta is not None:
                 on_delta(index, reply.text)
             done.append(_completion(request, reply, first=index == 0))
+            if told is not None:
+                told(index, done[-1])
         return done
 
     async def aclose(self) -> None:
@@ -120,7 +133,7 @@ def _completion(request: ChatRequest, reply: Reply, *, first: bool) -> Completio
     prompt = sum(len(message.content.split()) for message in request.messages) if first else 0
     made = len(reply.text.split()) if reply.completion_tokens is None else reply.completion_tokens
     usage = Usage(calls=1, prompt_tokens=prompt, completion_tokens=made)
-    return Completion(text=reply.text, finish_reason=reply.finish_reason, usage=usage)
+    return Completion(text=reply.text, tool_calls=reply.tool_calls, finish_reason=reply.finish_reason, usage=usage)
 
 
 def connect(name: str, options: ConnectOptions) -> ScriptedBackend:

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from mathagent.agents.human import HINTS_PROMPT
+from mathagent.agents.role import ROLES
 from mathagent.agents.strategy import Strategy, StrategyConfig
 from mathagent.errors import UnknownName, UsageError
 from mathagent.models import BACKENDS
@@ -64,10 +66,10 @@ def test_full_path_is_a_name() -> None:
         STRATEGIES.load("no.such.module:STRATEGY")
 
 
-def test_every_prompt_file_belongs_to_a_strategy() -> None:
+def test_every_prompt_file_belongs_to_a_strategy_a_role_or_a_person() -> None:
     import mathagent.prompts
 
     folder = Path(mathagent.prompts.__file__).parent
     on_disk = {path.relative_to(folder).with_suffix("").as_posix() for path in folder.rglob("*.md")}
     used = {prompt for name in STRATEGIES.table for prompt in STRATEGIES.load(name).prompts}
-    assert on_disk == used
+    assert on_disk == used | {role.prompt for role in ROLES} | {HINTS_PROMPT}

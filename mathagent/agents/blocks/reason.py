@@ -7,6 +7,7 @@ runs only where the first reply holds no answer in a stated form.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 
 from pydantic import Field
 
@@ -20,7 +21,7 @@ from mathagent.answers.extract import extract_answer, extract_from_trigger_reply
 from mathagent.errors import BackendError
 from mathagent.events import CandidateProposed
 from mathagent.prompts import render
-from mathagent.types import Candidate, Failure, Problem, SamplingParams, Step
+from mathagent.types import Answer, Candidate, Completion, Failure, Problem, SamplingParams, Step
 
 REASON_PROMPTS = ("cot/reason", "cot/extract", "cot/extract_prefill")
 
@@ -75,16 +76,12 @@ async def _conclude(
     if reply is None:
         return Candidate(failure=draft.failure), None
     steps: tuple[Step, ...] = (Step(kind="thought", text=reply.text),)
-    answer = extract_answer(reply.text, problem.choices)
-    if answer is not None and not config.always_extract:
-        return Candidate(steps=steps, answer=answer, extraction_stage=1), None
-    truncated = reply.finish_reason == "length"
-    if reply.finish_reason == "content_filter":
-        failure = Failure(kind="refused", message="the model's provider withheld the reply")
-        return Candidate(steps=steps, failure=failure), None
-    if truncated and not rescue_truncated:
-        message = f"the reasoning was cut at {reply.usage.completion_tokens} tokens without an answer"
-        return Candidate(steps=steps, failure=Failure(kind="truncated", message=message)), None
+    stated = stated_answer(reply, problem.choices)
+    if isinstance(stated, Answer) and not config.always_extract:
+        return Candidate(steps=steps, answer=stated, extraction_stage=1), None
+    hopeless = ("refused",) if rescue_truncated else ("refused", "truncated")
+    if isinstance(stated, Failure) and stated.kind in hopeless:
+        return Candidate(steps=steps, failure=stated), None
     extraction, limit = await _extract(context, problem, config, draft)
     if isinstance(extraction, Failure):
         return Candidate(steps=steps, failure=extraction), limit
@@ -94,6 +91,19 @@ async def _conclude(
         return Candidate(steps=steps, failure=failure), limit
     steps = (*steps, Step(kind="thought", text=extraction))
     return Candidate(steps=steps, answer=found, extraction_stage=2), limit
+
+
+def stated_answer(reply: Completion, choices: Sequence[str] = ()) -> Answer | Failure:
+    """The answer that a reply states, or why it states none. Pure."""
+    answer = extract_answer(reply.text, choices)
+    if answer is not None:
+        return answer
+    if reply.finish_reason == "content_filter":
+        return Failure(kind="refused", message="the model's provider withheld the reply")
+    if reply.finish_reason == "length":
+        message = f"the reasoning was cut at {reply.usage.completion_tokens} tokens without an answer"
+        return Failure(kind="truncated", message=message)
+    return Failure(kind="no-answer", message="the reasoning ended without an answer")
 
 
 async def _extract(

@@ -4,12 +4,29 @@ from __future__ import annotations
 
 import asyncio
 
+from pydantic import JsonValue
+
 from mathagent.agents.context import RunContext
 from mathagent.agents.state import Draft
 from mathagent.errors import BackendError, LimitReached
 from mathagent.events import BudgetReached, ModelReplied, TokenDelta
-from mathagent.models.base import ChatRequest
-from mathagent.types import Completion, Failure, Message, SamplingParams
+from mathagent.models.base import ChatRequest, ToolSpec
+from mathagent.types import Completion, Failure, Message, SamplingParams, Value
+
+
+class ReplyForm(Value):
+    """What a reply is held to: a tool to call, a JSON schema, a grammar, or (all unset) nothing: free text.
+
+    ``typed``: whatever holds it, a value will be read from it (its events say so).
+    """
+
+    tools: tuple[ToolSpec, ...] = ()
+    json_schema: dict[str, JsonValue] | None = None
+    grammar: str | None = None
+    typed: bool = False
+
+
+FREE_TEXT = ReplyForm()
 
 
 async def draw(
@@ -20,6 +37,7 @@ async def draw(
     role: str,
     first_sample: int = 0,
     continue_assistant: bool = False,
+    form: ReplyForm = FREE_TEXT,
 ) -> tuple[tuple[Draft, ...], str | None]:
     """Draws ``params.n`` samples, numbered from ``first_sample``; returns drafts and the limit that ended it.
 
@@ -34,7 +52,7 @@ async def draw(
         at_once = context.meter.affordable(params.n - len(drafts), params.max_tokens)
         some = params.model_copy(update={"n": at_once, "seed": context.seed})
         more, limit = await _draw_at_once(
-            context, messages, some, role, first_sample + len(drafts), continue_assistant
+            context, messages, some, role, first_sample + len(drafts), continue_assistant, form
         )
         drafts += more
     return drafts, limit
@@ -47,13 +65,14 @@ async def _draw_at_once(
     role: str,
     first_sample: int,
     continue_assistant: bool,
+    form: ReplyForm,
 ) -> tuple[tuple[Draft, ...], str | None]:
     several = context.backend.capabilities.n
     batches = [(first_sample, params.n)] if several else [(first_sample + i, 1) for i in range(params.n)]
 
     async def request(start: int, count: int) -> list[Completion]:
         def on_delta(index: int, text: str) -> None:
-            context.emit(TokenDelta(role=role, sample=start + index, text=text))
+            context.emit(TokenDelta(role=role, sample=start + index, text=text, typed=form.typed))
 
         streams = context.stream_tokens and context.backend.capabilities.streaming
         done = await context.backend.complete(
@@ -63,6 +82,9 @@ async def _draw_at_once(
                 role=role,
                 first_sample=start,
                 continue_assistant=continue_assistant,
+                tools=form.tools,
+                json_schema=form.json_schema,
+                grammar=form.grammar,
             ),
             on_delta if streams else None,
         )
@@ -74,6 +96,7 @@ async def _draw_at_once(
                     text=completion.text,
                     usage=completion.usage,
                     cached=completion.cached,
+                    typed=form.typed,
                 )
             )
         return done
