@@ -6,30 +6,36 @@ from typing import Annotated, Literal
 
 from pydantic import Field, TypeAdapter
 
-from mathagent.types import Candidate, Execution, Solution, Usage, Value
+from mathagent.types import Candidate, Check, Execution, Request, Response, Solution, Usage, Value
 
 
 class SolveStarted(Value):
-    """A solve begins; it draws at most ``samples`` samples."""
+    """A solve begins; it draws at most ``samples`` samples. ``resumed``: it goes on where ``solve_id`` was ended."""
 
     kind: Literal["solve-started"] = "solve-started"
     problem_id: str
     strategy: str
     model: str
     samples: int = 1
+    solve_id: str = ""
+    resumed: bool = False
 
 
 class TokenDelta(Value):
-    """A piece of a reply as it is generated; ``sample`` tells parallel samples apart."""
+    """A piece of a reply as it is generated; ``sample`` tells parallel samples apart. ``typed``: see ModelReplied."""
 
     kind: Literal["token-delta"] = "token-delta"
     role: str
     sample: int
     text: str
+    typed: bool = False
 
 
 class ModelReplied(Value):
-    """One sample of a model's reply is complete."""
+    """One sample of a model's reply is complete. ``typed``: it answers a typed question, so that it is data, no prose.
+
+    What came of a typed question is told by Asked and by the event of what it was asked for.
+    """
 
     kind: Literal["model-replied"] = "model-replied"
     role: str
@@ -37,6 +43,14 @@ class ModelReplied(Value):
     text: str
     usage: Usage
     cached: bool
+    typed: bool = False
+
+
+class PlanMade(Value):
+    """There is a plan, as it will be followed: a person may have edited it. ``text`` has one line a step."""
+
+    kind: Literal["plan-made"] = "plan-made"
+    text: str
 
 
 class CodeStarted(Value):
@@ -55,12 +69,50 @@ class CodeFinished(Value):
     execution: Execution
 
 
+class CheckFinished(Value):
+    """A check of sample ``sample``'s candidate was made, or refused: its outcome says so."""
+
+    kind: Literal["check-finished"] = "check-finished"
+    sample: int
+    check: Check
+
+
+class Judged(Value):
+    """All checks of sample ``sample``'s candidate are made; this is what they say together."""
+
+    kind: Literal["judged"] = "judged"
+    sample: int
+    judgement: Literal["correct", "incorrect", "unsure"]
+    reason: str
+
+
 class CandidateProposed(Value):
     """Sample ``sample`` has become a candidate: an answer, or a failure."""
 
     kind: Literal["candidate-proposed"] = "candidate-proposed"
     sample: int
     candidate: Candidate
+
+
+Rung = Literal["tool-call", "schema", "block", "labels"]
+RUNGS: tuple[Rung, ...] = ("tool-call", "schema", "block", "labels")
+"""How a typed reply may be had, from the strictest: agents/reply_ladder.py."""
+
+
+class Asked(Value):
+    """A role's typed question is answered.
+
+    ``rung`` is where its reply was read after ``attempts`` replies; None where it ``fell_back`` to what the asker had
+    stated for that case. ``dropped`` elements of the reply's lists were wrong and are left out.
+    """
+
+    kind: Literal["asked"] = "asked"
+    role: str
+    sample: int
+    rung: Rung | None
+    attempts: int
+    fell_back: bool
+    dropped: int = 0
 
 
 class Voted(Value):
@@ -79,6 +131,28 @@ class BudgetReached(Value):
     kind: Literal["budget-reached"] = "budget-reached"
     limit: str
     message: str
+
+
+class PersonAsked(Value):
+    """The solve waits for a person: for an answer now, or, with nobody there to ask, until it is resumed."""
+
+    kind: Literal["person-asked"] = "person-asked"
+    request: Request
+
+
+class PersonAnswered(Value):
+    """The person has answered; the solve goes on."""
+
+    kind: Literal["person-answered"] = "person-answered"
+    request: Request
+    response: Response
+
+
+class HintGiven(Value):
+    """A person gave a hint; the calls to the model from now on see it."""
+
+    kind: Literal["hint-given"] = "hint-given"
+    text: str
 
 
 class Retried(Value):
@@ -108,11 +182,18 @@ Event = Annotated[
     SolveStarted
     | TokenDelta
     | ModelReplied
+    | PlanMade
     | CodeStarted
     | CodeFinished
+    | CheckFinished
+    | Judged
     | CandidateProposed
+    | Asked
     | Voted
     | BudgetReached
+    | PersonAsked
+    | PersonAnswered
+    | HintGiven
     | Retried
     | Warned
     | SolveFinished,

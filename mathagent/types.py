@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
@@ -116,6 +116,7 @@ class Execution(Value):
     ``error`` the last line of the traceback, ``traceback`` the program's own frames. ``signal`` is set for
     "crashed". Seconds are wall clock and CPU; ``peak_memory_mb`` is the peak resident set, 0 if unknown.
     ``files`` holds the fetched files (base64 in JSON), ``sandbox`` what ran it, with its tier: "process/A".
+    ``edited`` is the program that ran where a person had put it in the place of the model's.
     """
 
     model_config = ConfigDict(ser_json_bytes="base64", val_json_bytes="base64")
@@ -132,6 +133,7 @@ class Execution(Value):
     peak_memory_mb: float = 0.0
     files: dict[str, bytes] = Field(default_factory=dict)
     sandbox: str = ""
+    edited: str | None = None
 
     @property
     def ok(self) -> bool:
@@ -167,14 +169,62 @@ class Failure(Value):
     message: str
 
 
-class Check(Value):
-    """One piece of evidence that anyone can execute again without a model."""
+CheckKind = Literal[
+    "execution",
+    "substitution",
+    "recomputation",
+    "agreement",
+    "numeric",
+    "brute-force",
+    "domain",
+    "dimension",
+    "reverse",
+]
+CheckOutcome = Literal["holds", "fails", "undecided"]
 
-    kind: str
+_WEAK_KINDS = frozenset({"execution", "domain", "dimension"})
+
+
+class Mutation(Value):
+    """The same check made of another answer: ``answer`` is its Python source, ``outcome`` what came of it."""
+
+    answer: str
+    outcome: CheckOutcome
+
+
+class Check(Value):
+    """One piece of evidence that anyone can execute again without a model.
+
+    It holds if ``program``, complete Python over SymPy, ends with an expression whose value equals ``expected`` as
+    mathematics. ``claim`` says for a person what that shows, ``reason`` why it is undecided or what it gave instead.
+    ``mutations`` are runs with other answers, most of which must fail. ``seconds`` is wall clock, mutations included.
+    """
+
+    kind: CheckKind
     program: str
     expected: str
-    outcome: Literal["holds", "fails", "undecided"]
+    outcome: CheckOutcome
     seconds: float = 0.0
+    claim: str = ""
+    reason: str = ""
+    mutations: tuple[Mutation, ...] = ()
+
+    @property
+    def strength(self) -> Literal["strong", "weak"]:
+        """What it is worth that it holds: "weak" where wrong answers commonly pass as well.
+
+        The candidate's own program always gives the candidate's answer, and many wrong answers are whole numbers or
+        have the right unit. A property of the kind, so that no file can claim it.
+        """
+        return "weak" if self.kind in _WEAK_KINDS else "strong"
+
+
+class Verdict(Value):
+    """What was found out about a candidate without knowing the reference: the judgement, why, and the checks."""
+
+    judgement: Literal["correct", "incorrect", "unsure"]
+    reason: str
+    checks: tuple[Check, ...] = ()
 
 
 class Candidate(Value):
@@ -187,21 +237,68 @@ class Candidate(Value):
     extraction_stage: int | None = None
 
 
+class ApproveCode(Value):
+    """Asks a person: may this program run?"""
+
+    kind: Literal["approve-code"] = "approve-code"
+    program: str
+
+
+class ReviewPlan(Value):
+    """Asks a person: is this plan good?"""
+
+    kind: Literal["review-plan"] = "review-plan"
+    plan: str
+
+
+Request = Annotated[ApproveCode | ReviewPlan, Field(discriminator="kind")]
+"""What a solve asks a person."""
+
+
+class Approved(Value):
+    """The person's yes."""
+
+    kind: Literal["approved"] = "approved"
+
+
+class Refused(Value):
+    """The person's no; ``reason`` is shown to the model."""
+
+    kind: Literal["refused"] = "refused"
+    reason: str = ""
+
+
+class Edited(Value):
+    """``text`` is to be taken instead: a program, or a plan."""
+
+    kind: Literal["edited"] = "edited"
+    text: str
+
+
+Response = Annotated[Approved | Refused | Edited, Field(discriminator="kind")]
+"""What the person says to a request."""
+
+
 Stopped = Literal["finished", "budget", "interrupted", "error"]
 
 
 class Solution(Value):
     """What a solve returns.
 
-    ``confidence`` in [0, 1] is an estimate; ``confidence_basis`` says what it rests on. ``certificate`` holds the
-    checks that support the answer. ``stopped`` says why the solve ended; "budget" and "interrupted" carry
-    the best answer so far. ``seconds`` is wall clock.
+    ``confidence`` in [0, 1] is an estimate; ``confidence_basis`` says what it rests on, and whether it is calibrated:
+    then ``raw_confidence`` is what the strategy itself estimated. ``abstained``: the confidence is less than was asked
+    for, so that ``answer`` is only the best candidate. ``certificate`` holds the checks that support the answer.
+    ``stopped`` says why the solve ended; "budget" and "interrupted" carry the best answer so far. ``seconds`` is wall
+    clock. ``solve_id`` names the solve, which can be resumed
+    by it where ``resumable``; ``waiting_for`` is what it asks a person before it goes on.
     """
 
     problem: Problem
     answer: str | None
     confidence: float | None
     confidence_basis: str
+    raw_confidence: float | None = None
+    abstained: bool = False
     certificate: tuple[Check, ...] = ()
     candidates: tuple[Candidate, ...] = ()
     usage: Usage = Usage()
@@ -211,3 +308,6 @@ class Solution(Value):
     config: dict[str, JsonValue] = Field(default_factory=dict)
     model: str
     seconds: float = 0.0
+    solve_id: str = ""
+    resumable: bool = False
+    waiting_for: Request | None = None

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from mathagent.types import Completion, Message, Problem, SamplingParams, Usage
+from mathagent.types import Check, Completion, Message, Problem, SamplingParams, Usage
 
 USAGES = st.builds(
     Usage, *(), calls=st.integers(0, 9), prompt_tokens=st.integers(0, 9), cached_calls=st.integers(0, 9)
@@ -71,3 +71,14 @@ def test_usage_adds_up(a: Usage, b: Usage, c: Usage) -> None:
 def test_a_completion_survives_json(text: str, tokens: int) -> None:
     completion = Completion(text=text, usage=Usage(calls=1, completion_tokens=tokens))
     assert Completion.model_validate_json(completion.model_dump_json()) == completion
+
+
+def test_a_check_of_before_claims_still_loads() -> None:
+    old = '{"kind": "execution", "program": "6*7", "expected": "42", "outcome": "holds", "seconds": 0.1}'
+    check = Check.model_validate_json(old)
+    assert (check.claim, check.reason, check.mutations, check.strength) == ("", "", (), "weak")
+    assert Check.model_validate_json(check.model_dump_json()) == check
+    with pytest.raises(ValidationError):
+        Check.model_validate_json(old.replace("execution", "magic"))
+    with pytest.raises(ValidationError):  # strength is what the kind says, whatever a file claims
+        Check.model_validate_json(old.replace('"seconds"', '"strength": "strong", "seconds"'))

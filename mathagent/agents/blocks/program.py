@@ -13,7 +13,7 @@ from typing import Literal
 from pydantic import Field
 
 from mathagent.agents.blocks.code_text import extract_code
-from mathagent.agents.blocks.execute import execute, executed_answer, execution_failure, program_limits
+from mathagent.agents.blocks.execute import code_step, execute, executed_answer, execution_failure, program_limits
 from mathagent.agents.blocks.sample import draw
 from mathagent.agents.context import RunContext
 from mathagent.agents.problem_text import problem_text
@@ -39,6 +39,8 @@ PROGRAM_PROMPTS = ("pal/solution", "pal/solution_prefill", "pal/global", "pal/la
 
 _STARTS_ANEW = re.compile(r"^(```|def solution\b)", re.MULTILINE)
 _BLANK_LINES = re.compile(r"\A(?:[ \t]*\n)+")
+_TOP_LEVEL_ASSERT = re.compile(r"^assert\b.*$", re.MULTILINE)
+"""Behind its function a model likes to assert the result that it expects: a guess, by which it fails right programs."""
 _VALUE_OF: dict[AnswerFrom, str] = {"solution": "\n\nsolution()\n", "global": "\n\nanswer\n"}
 
 
@@ -55,13 +57,20 @@ class ProgramConfig(StrategyConfig):
 
 
 async def write_programs(
-    context: RunContext, problem: Problem, config: ProgramConfig, *, n: int, first_sample: int = 0
+    context: RunContext,
+    problem: Problem,
+    config: ProgramConfig,
+    *,
+    n: int,
+    first_sample: int = 0,
+    messages: tuple[Message, ...] = (),
+    role: str = "coder",
 ) -> tuple[tuple[Draft, ...], str | None]:
-    """Draws n programs; returns drafts and the limit that ended it.
+    """Draws n programs for ``messages`` (default: PAL's prompt); returns drafts and the limit that ended it.
 
     Where the backend can continue an assistant turn, the reply begins inside the program, which small models need.
     """
-    messages = render(
+    messages = messages or render(
         f"pal/{config.answer_from}", problem=problem_text(problem), has_choices=bool(problem.choices)
     )
     prefill: tuple[Message, ...] = ()
@@ -81,7 +90,7 @@ async def write_programs(
         context,
         (*messages, *prefill),
         params,
-        role="coder",
+        role=role,
         first_sample=first_sample,
         continue_assistant=bool(prefill),
     )
@@ -116,13 +125,13 @@ async def _run_program(context: RunContext, problem: Problem, config: ProgramCon
     failure = _unusable(reply, code)
     if failure is not None:
         return Candidate(steps=(Step(kind="thought", text=reply.text),), failure=failure)
-    program = code + _VALUE_OF.get(config.answer_from, "")
+    program = _TOP_LEVEL_ASSERT.sub("", code) + _VALUE_OF.get(config.answer_from, "")
     limits = program_limits(context, config.timeout_s)
     execution = await execute(
         context, partial(context.sandbox.run, limits=limits), program, sample=draft.sample, shown=code
     )
     steps = (
-        Step(kind="code", text=code),
+        code_step(code, execution),
         Step(kind="observation", text=_observed(execution), origin="tool", execution=execution),
     )
     if not execution.ok:
@@ -137,7 +146,11 @@ async def _run_program(context: RunContext, problem: Problem, config: ProgramCon
     if answer is None:
         return Candidate(steps=steps, failure=Failure(kind="no-answer", message="the program returned no answer"))
     check = Check(
-        kind="execution", program=program, expected=answer.normal, outcome="holds", seconds=execution.wall_s
+        kind="execution",
+        program=execution.edited or program,
+        expected=answer.normal,
+        outcome="holds",
+        seconds=execution.wall_s,
     )
     return Candidate(steps=steps, answer=answer, checks=(check,))
 

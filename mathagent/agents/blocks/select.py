@@ -1,4 +1,7 @@
-"""Block select: reduce candidates to one answer by votes of equivalence classes, never of strings."""
+"""Block select: reduce candidates to one answer. Votes are of equivalence classes, never of strings.
+
+A candidate without an answer never agrees with anything and never wins. Ties go to what came first.
+"""
 
 from __future__ import annotations
 
@@ -21,10 +24,7 @@ class AnswerClass(Value):
 
 
 async def answer_classes(context: RunContext, candidates: Sequence[Candidate]) -> list[AnswerClass]:
-    """The equivalence classes of the candidates' answers, most votes first, ties by first appearance.
-
-    A candidate without an answer is in no class: a missing answer never agrees with anything.
-    """
+    """The equivalence classes of the candidates' answers, most votes first, ties by first appearance."""
     answers = [candidate.answer for candidate in candidates]
     groups = await context.comparer.equivalence_classes(answers)
     classes = [
@@ -37,21 +37,77 @@ async def answer_classes(context: RunContext, candidates: Sequence[Candidate]) -
 def majority(candidates: Sequence[Candidate], classes: Sequence[AnswerClass]) -> dict[str, Any]:
     """The state update that makes the largest class the answer, with the checks of its members as certificate.
 
-    The confidence is the rule of succession over all samples, (votes + 1) / (samples + 2): an uncalibrated
-    estimate, and said to be one.
+    The confidence is the rule of succession over all samples, (votes + 1) / (samples + 2): an estimate that the
+    Solver calibrates where it can (scorers/confidence.py).
     """
     if not classes:
-        return {"answer": None, "confidence": None, "confidence_basis": "no sample gave an answer"}
+        return nothing("no sample gave an answer")
     best, samples = classes[0], len(candidates)
     agree = "1 sample" if samples == 1 else f"{best.votes} of {samples} samples agree"
-    return {
-        "answer": best.answer,
-        "confidence": round((best.votes + 1) / (samples + 2), 4),
-        "confidence_basis": f"{agree}; uncalibrated",
-        "certificate": tuple(check for index in best.members for check in candidates[index].checks),
-    }
+    return chosen(candidates, best.members, (best.votes + 1) / (samples + 2), agree)
 
 
 async def vote(context: RunContext, candidates: Sequence[Candidate]) -> dict[str, Any]:
     """``majority`` over the candidates' equivalence classes."""
     return majority(candidates, await answer_classes(context, candidates))
+
+
+async def weighted_vote(
+    context: RunContext, candidates: Sequence[Candidate], weights: Sequence[float]
+) -> dict[str, Any]:
+    """The class with the largest sum of ``weights`` (each at least 0, one a candidate)."""
+    classes = await answer_classes(context, candidates)
+    sums = [sum(weights[index] for index in one.members) for one in classes]
+    if not classes or max(sums) <= 0:
+        return nothing("no candidate with an answer has any weight")
+    best, total = max(range(len(classes)), key=lambda place: sums[place]), sum(sums)
+    basis = f"weight {sums[best]:.3g} of {total:.3g}"
+    return chosen(candidates, classes[best].members, (sums[best] + 1) / (total + 2), basis)
+
+
+async def filter_then_vote(
+    context: RunContext, candidates: Sequence[Candidate], kept: Sequence[bool]
+) -> dict[str, Any]:
+    """The majority of the candidates that are ``kept``; of all where none of those has an answer."""
+    left = [
+        candidate if keep else Candidate(failure=candidate.failure)
+        for candidate, keep in zip(candidates, kept, strict=True)
+    ]
+    if not any(candidate.answer is not None for candidate in left):
+        update = await vote(context, candidates)
+        return {**update, "confidence_basis": f"none passed the filter; {update['confidence_basis']}"}
+    return await vote(context, left)
+
+
+def best_score(candidates: Sequence[Candidate], scores: Sequence[float]) -> dict[str, Any]:
+    """The answer of the candidate with the highest score; its confidence is that score, if it is in [0, 1]."""
+    answered = [index for index, candidate in enumerate(candidates) if candidate.answer is not None]
+    if not answered:
+        return nothing("no candidate has an answer")
+    best = max(answered, key=lambda index: scores[index])
+    return chosen(candidates, (best,), min(1.0, max(0.0, scores[best])), f"score {scores[best]:.3g}")
+
+
+def keep_best(candidates: Sequence[Candidate], scores: Sequence[float], m: int) -> list[int]:
+    """The indices of the ``m`` candidates with answers that score highest, best first."""
+    answered = [index for index, candidate in enumerate(candidates) if candidate.answer is not None]
+    return sorted(answered, key=lambda index: -scores[index])[:m]
+
+
+def chosen(
+    candidates: Sequence[Candidate], members: Sequence[int], confidence: float, basis: str
+) -> dict[str, Any]:
+    """The state update that answers with the first of ``members``, with the checks of all as certificate."""
+    answer = candidates[members[0]].answer
+    assert answer is not None
+    return {
+        "answer": answer.normal,
+        "confidence": round(confidence, 4),
+        "confidence_basis": basis,
+        "certificate": tuple(check for index in members for check in candidates[index].checks),
+    }
+
+
+def nothing(why: str) -> dict[str, Any]:
+    """The state update of a solve that found no answer."""
+    return {"answer": None, "confidence": None, "confidence_basis": why}

@@ -47,6 +47,12 @@ async def test_failing_program_is_not_repaired() -> None:
     assert "ZeroDivisionError" in failure.message
 
 
+async def test_a_result_that_the_model_only_guessed_fails_no_program() -> None:
+    guessed = "```python\ndef solution():\n    assert 3 > 2\n    return 3 * 4 - 4\n\nassert solution() == 9\n```"
+    solution = await solve(ScriptedBackend([guessed], capabilities=CHAT_ONLY))
+    assert solution.answer == "8"
+
+
 async def test_five_programs_in_one_request_vote_as_mathematics() -> None:
     bodies = ["return 8", "return 8.0", "return undefined", "while True: pass", "return 7"]
     backend = ScriptedBackend([program(body) for body in bodies], capabilities=CHAT_ONLY)

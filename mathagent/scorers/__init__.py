@@ -1,0 +1,1 @@
+"""Scorers: evidence for or against a candidate, found without knowing the reference."""
