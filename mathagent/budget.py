@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from pydantic import Field
@@ -34,14 +35,23 @@ class Meter:
     """Counts the usage of one solve against its budget.
 
     A request reserves its tokens and its call before it is sent, so that requests in flight together
-    cannot overdraw. Cached replies count too: a replayed solve then stops where the first one did.
+    cannot overdraw. Cached replies count too: a replayed solve then stops where the first one did. A resumed solve
+    begins with the ``usage`` and the ``seconds`` that it had used.
     """
 
-    def __init__(self, budget: Budget | None = None, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        budget: Budget | None = None,
+        clock: Callable[[], float] = time.monotonic,
+        *,
+        usage: Usage | None = None,
+        seconds: float = 0.0,
+    ) -> None:
         self.budget = budget or Budget()
-        self.usage = Usage()
+        self.usage = usage or Usage()
         self._clock = clock
-        self._start = clock()
+        self._start = clock() - seconds
+        self._paused_at: float | None = None
         self._reserved_tokens = 0
         self._reserved_calls = 0
         self._interrupted = asyncio.Event()
@@ -73,8 +83,19 @@ class Meter:
 
     @property
     def seconds(self) -> float:
-        """Wall-clock seconds since the solve began."""
-        return self._clock() - self._start
+        """Wall-clock seconds since the solve began, less the pauses."""
+        now = self._clock() if self._paused_at is None else self._paused_at
+        return now - self._start
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """Stops the clock: while a person thinks, the solve's seconds do not run."""
+        self._paused_at = self._clock()
+        try:
+            yield
+        finally:
+            self._start += self._clock() - self._paused_at
+            self._paused_at = None
 
     def seconds_left(self) -> float | None:
         limit = self.budget.max_seconds

@@ -56,6 +56,14 @@ class Settings(BaseSettings):
     def runs_path(self) -> Path:
         return self.home_dir / "runs.db"
 
+    @property
+    def solves_dir(self) -> Path:
+        return self.home_dir / "solves"
+
+    @property
+    def calibrations_dir(self) -> Path:
+        return self.home_dir / "calibrations"
+
 
 @cache
 def settings() -> Settings:

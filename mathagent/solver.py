@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from mathagent import _sync
-from mathagent.agents.blocks.select import vote
+from mathagent.agents.checkpoints import Checkpoints, SolveSpec, method_version, new_solve_id
 from mathagent.agents.context import RunContext
-from mathagent.agents.graph import run_graph
-from mathagent.agents.state import SolveState
+from mathagent.agents.follow_up import Earlier, Understood, understand
+from mathagent.agents.human import ApprovedSandbox, Hinted, Human
+from mathagent.agents.solve_run import Emitter, SolveRun, forward_interrupt
 from mathagent.agents.strategy import Strategy, StrategyConfig
+from mathagent.agents.thread import begin_thread, resume_thread
 from mathagent.answers.compare import AnswerComparer
 from mathagent.budget import Budget, Meter
 from mathagent.config import settings
-from mathagent.errors import MathagentError, UnsupportedOption, UsageError
-from mathagent.events import CandidateProposed, Event, SolveFinished, SolveStarted
+from mathagent.errors import UnsupportedOption, UsageError
+from mathagent.events import Event
 from mathagent.models.base import Backend, ConnectOptions, PullProgress
 from mathagent.models.cache import CompletionCache
 from mathagent.models.connect import connect_backend
@@ -24,8 +27,9 @@ from mathagent.models.wrappers import wrap
 from mathagent.sandbox import DEFAULT_SANDBOX, SANDBOXES
 from mathagent.sandbox.base import Sandbox
 from mathagent.sandbox.confined_calls import ConfinedCalls
+from mathagent.scorers.confidence import Calibrations, abstaining, checked_share, with_confidence
 from mathagent.strategies import DEFAULT_STRATEGY, STRATEGIES
-from mathagent.types import Candidate, Problem, Solution, Stopped
+from mathagent.types import Problem, Response, Solution
 
 MAX_PROBLEM_CHARACTERS = 100_000
 
@@ -35,8 +39,9 @@ class Solver:
 
     Use it as an async context manager, from one event loop; solves may run concurrently. ``model`` is a name
     (``embedded:…``, ``openai:…``, …) or a Backend of your own, which you close yourself; so is ``sandbox``
-    (``process``, ``docker``, ``subprocess``, …). ``on_progress`` hears of a model's download. Nothing is fetched or
-    started before it is needed.
+    (``process``, ``docker``, ``subprocess``, …). ``checkpoints`` says whether, or in which folder, solves are
+    kept while they last, so that a killed one can be resumed. ``on_progress`` hears of a model's download.
+    Nothing is fetched or started before it is needed.
     """
 
     def __init__(
@@ -47,21 +52,27 @@ class Solver:
         api_key: str | None = None,
         sandbox: str | Sandbox = DEFAULT_SANDBOX,
         cache: bool = True,
+        checkpoints: bool | Path = True,
         on_progress: Callable[[PullProgress], None] | None = None,
     ) -> None:
         options = ConnectOptions.model_validate(
             {"base_url": base_url, "api_key": api_key, "on_progress": on_progress}
         )
+        self._base_url = base_url or settings().openai_base_url
         self._owns_backend = model is None or isinstance(model, str)
         self.backend: Backend = (
             connect_backend(model, options) if model is None or isinstance(model, str) else model
         )
         self._owns_sandbox = isinstance(sandbox, str)
         self.sandbox: Sandbox = SANDBOXES.load(sandbox)() if isinstance(sandbox, str) else sandbox
-        self._calls = ConfinedCalls()
-        self.comparer = AnswerComparer(self._calls.call)
+        self.calls = ConfinedCalls()
+        self.comparer = AnswerComparer(self.calls.call)
         self._cache = CompletionCache(settings().cache_path) if cache else None
         self._semaphore = asyncio.Semaphore(self.backend.max_parallel)
+        folder = checkpoints if isinstance(checkpoints, Path) else settings().solves_dir
+        self.checkpoints = Checkpoints(folder) if checkpoints else None
+        self._tidy = False
+        self._calibrations = Calibrations(settings().calibrations_dir)
 
     async def __aenter__(self) -> Solver:
         return self
@@ -73,7 +84,7 @@ class Solver:
         """Ends processes, closes connections and files; safe to call twice."""
         if self._owns_sandbox:
             await self.sandbox.aclose()
-        await self._calls.aclose()
+        await self.calls.aclose()
         if self._owns_backend:
             await self.backend.aclose()
         if self._cache is not None:
@@ -81,7 +92,7 @@ class Solver:
 
     async def solve(
         self,
-        problem: str | Problem,
+        problem: str | Problem | None = None,
         strategy: str = DEFAULT_STRATEGY,
         *,
         budget: Budget | None = None,
@@ -89,52 +100,158 @@ class Solver:
         seed: int | None = None,
         on_event: Callable[[Event], None] | None = None,
         interrupt: asyncio.Event | None = None,
+        human: Human | None = None,
+        resume: str | None = None,
+        answer: Response | None = None,
+        min_confidence: float | None = None,
     ) -> Solution:
-        """Solves ``problem``.
+        """Solves ``problem``, or goes on with the solve that ``resume`` names (its ``solve_id``), which needs no more.
 
         ``config`` overrides the strategy's settings. ``on_event`` hears every event as it happens, pieces of
         replies included. Setting ``interrupt`` ends the solve with the best answer so far, as does the budget.
+        ``human`` is the person beside it; a solve that needs them when nobody can be asked stops with
+        ``waiting_for`` set, and is resumed with their ``answer``. An answer whose confidence is unknown or below
+        ``min_confidence`` comes back as the best candidate of a Solution that has ``abstained``.
         Raises UsageError for wrong input; ResourceError where the model or the sandbox failed before there was
         any answer (afterwards the best so far is returned with ``stopped="error"``).
         """
-        asked = as_problem(problem)
+        checked_share(min_confidence)
+        person = human or Human()
+        emitter = Emitter(on_event)
+        if resume is not None:
+            if not (problem is None and budget is None and config is None and seed is None):
+                raise UsageError("a resumed solve has its problem, budget, settings and seed; give none of them")
+            thread = await resume_thread(self.checkpoints, resume, answer, emitter)
+        else:
+            if problem is None or answer is not None:
+                raise UsageError("give a problem, or the id of a solve to resume")
+            spec = self._spec(as_problem(problem), strategy, config or {}, budget, seed, person)
+            thread = await begin_thread(await self._tidied(), spec, emitter)
+        keep = thread.resumed
+        try:
+            chosen, configured = self._strategy(thread.spec)
+            run = SolveRun(thread, person, emitter)
+            try:
+                solution, keep = await run.solve(self._context(run), chosen, configured, interrupt)
+            except BaseException:
+                keep = thread.resumed or run.meter.usage.calls > 0
+                raise
+        finally:
+            await asyncio.shield(thread.aclose(keep=keep))
+        solution = with_confidence(solution, self._calibrations.find(solution, self.backend.identity))
+        solution = abstaining(solution, min_confidence)
+        emitter.finish(solution)
+        return solution
+
+    def _spec(
+        self,
+        problem: Problem,
+        strategy: str,
+        config: Mapping[str, Any],
+        budget: Budget | None,
+        seed: int | None,
+        human: Human,
+    ) -> SolveSpec:
+        """What is asked, checked. Raises UsageError."""
         chosen: Strategy = STRATEGIES.load(strategy)
-        configured = chosen.configure(config or {})
+        configured = chosen.configure(config)
         if seed is not None and not self.backend.capabilities.seed:
             raise UnsupportedOption(self.backend.name, "seed")
-        meter = Meter(budget)
-        proposed: list[Candidate] = []
+        if self.checkpoints is None and human.on_interrupt is None and (human.approve_code or human.review_plans):
+            raise UsageError("nobody is there to ask: give Human(on_interrupt=…), or a Solver with checkpoints")
+        return SolveSpec(
+            solve_id=new_solve_id(),
+            problem=problem.without_reference(),
+            strategy=strategy,
+            config=configured.model_dump(mode="json"),
+            budget=budget or Budget(),
+            seed=self.backend.default_seed if seed is None else seed,
+            model=self.backend.name,
+            identity=self.backend.identity,
+            base_url=self._base_url,
+            sandbox=self.sandbox.name,
+            cache=self._cache is not None,
+            approve_code=human.approve_code,
+            review_plans=human.review_plans,
+            code=method_version(chosen),
+        )
 
-        def emit(event: Event) -> None:
-            if isinstance(event, CandidateProposed):
-                proposed.append(event.candidate)
-            if on_event is not None:
-                on_event(event)
+    def _strategy(self, spec: SolveSpec) -> tuple[Strategy, StrategyConfig]:
+        """The strategy of ``spec``. Raises UsageError where this is not what the solve was begun with."""
+        chosen: Strategy = STRATEGIES.load(spec.strategy)
+        if spec.identity != self.backend.identity:
+            raise UsageError(
+                f"solve {spec.solve_id} was begun with {spec.model}, and this is {self.backend.name} (or another"
+                " address of it); resume it with the same model"
+            )
+        if spec.code != method_version(chosen):
+            raise UsageError(
+                f"solve {spec.solve_id} was begun with other code of strategy '{spec.strategy}'; its steps may not"
+                " fit: solve the problem anew"
+            )
+        return chosen, chosen.configure(spec.config)
 
+    def _context(self, run: SolveRun) -> RunContext:
+        backend = wrap(
+            self.backend,
+            meter=run.meter,
+            cache=self._cache,
+            semaphore=self._semaphore,
+            emit=run.emit,
+            journal=run.thread.saver,
+        )
+        approve = run.human.approve_code
+        return RunContext(
+            backend=Hinted(backend, run.human),
+            sandbox=ApprovedSandbox(self.sandbox, run.interrupts) if approve else self.sandbox,
+            comparer=self.comparer,
+            meter=run.meter,
+            emit=run.emit,
+            seed=run.spec.seed,
+            stream_tokens=run.emit.on_event is not None,
+            interrupts=run.interrupts,
+        )
+
+    async def understand(
+        self,
+        text: str,
+        earlier: Sequence[Earlier],
+        names: Mapping[str, str] | None = None,
+        *,
+        budget: Budget | None = None,
+        on_event: Callable[[Event], None] | None = None,
+        interrupt: asyncio.Event | None = None,
+    ) -> Understood:
+        """A follow-up question as a problem that is complete in itself, to be solved next: see agents/follow_up.py.
+
+        ``budget`` is for this alone; setting ``interrupt`` ends it. Where the model fails, the text stays as it is.
+        """
+        meter, emit = Meter(budget), Emitter(on_event)
+        backend = wrap(self.backend, meter=meter, cache=self._cache, semaphore=self._semaphore, emit=emit)
         context = RunContext(
-            backend=wrap(self.backend, meter=meter, cache=self._cache, semaphore=self._semaphore, emit=emit),
+            backend=backend,
             sandbox=self.sandbox,
             comparer=self.comparer,
             meter=meter,
             emit=emit,
-            seed=self.backend.default_seed if seed is None else seed,
+            seed=self.backend.default_seed,
             stream_tokens=on_event is not None,
         )
-        started = SolveStarted(
-            problem_id=asked.id, strategy=chosen.name, model=self.backend.name, samples=configured.n
-        )
-        emit(started)
-        watcher = asyncio.ensure_future(_forward(interrupt, meter))
+        watcher = asyncio.ensure_future(forward_interrupt(interrupt, meter))
         try:
-            state, error = await _search(chosen, configured, asked, context, proposed)
+            return await understand(context, text, earlier, names)
         finally:
             watcher.cancel()
-        solution = _solution(state, error, asked, chosen, configured, self.backend.name, meter)
-        emit(SolveFinished(solution=solution))
-        return solution
+
+    async def _tidied(self) -> Checkpoints | None:
+        """The checkpoints, cleared up once."""
+        if self.checkpoints is not None and not self._tidy:
+            self._tidy = True
+            await self.checkpoints.tidy()
+        return self.checkpoints
 
     async def stream(
-        self, problem: str | Problem, strategy: str = DEFAULT_STRATEGY, **options: Any
+        self, problem: str | Problem | None = None, strategy: str = DEFAULT_STRATEGY, **options: Any
     ) -> AsyncIterator[Event]:
         """Yields the events of ``solve`` (same options) as they happen; the last is SolveFinished."""
         queue: asyncio.Queue[Event | None] = asyncio.Queue()
@@ -146,61 +263,6 @@ class Solver:
             await task
         finally:
             task.cancel()
-
-
-async def _forward(interrupt: asyncio.Event | None, meter: Meter) -> None:
-    if interrupt is not None:
-        await interrupt.wait()
-        meter.interrupt()
-
-
-async def _search(
-    strategy: Strategy, config: StrategyConfig, problem: Problem, context: RunContext, proposed: list[Candidate]
-) -> tuple[SolveState, MathagentError | None]:
-    """Runs the strategy's graph; after a failure, votes over the candidates that were proposed before it."""
-    start = SolveState(problem=problem.without_reference())
-    state, error = await run_graph(strategy.build(config), start, context)
-    if error is None:
-        return state, None
-    if not any(candidate.answer is not None for candidate in proposed):
-        raise error
-    update = await vote(context, proposed)
-    return state.model_copy(update={**update, "candidates": list(proposed)}), error
-
-
-def _solution(
-    state: SolveState,
-    error: MathagentError | None,
-    problem: Problem,
-    strategy: Strategy,
-    config: StrategyConfig,
-    model: str,
-    meter: Meter,
-) -> Solution:
-    stopped: Stopped = "finished"
-    detail = ""
-    exhausted = meter.limit_reached()
-    if error is not None:
-        stopped, detail = "error", str(error)
-    elif meter.interrupted:
-        stopped, detail = "interrupted", "interrupted; this is the best so far"
-    elif state.limit is not None or (state.answer is None and exhausted is not None):
-        stopped, detail = "budget", state.limit or str(exhausted)
-    return Solution(
-        problem=problem.without_reference(),
-        answer=state.answer,
-        confidence=state.confidence,
-        confidence_basis=state.confidence_basis,
-        certificate=state.certificate,
-        candidates=tuple(state.candidates),
-        usage=meter.usage,
-        stopped=stopped,
-        detail=detail,
-        strategy=strategy.name,
-        config=config.model_dump(mode="json"),
-        model=model,
-        seconds=round(meter.seconds, 3),
-    )
 
 
 def as_problem(problem: str | Problem) -> Problem:
@@ -243,7 +305,7 @@ def solve_sync(
     return _sync.run(solve(problem, strategy, model=model, **options))
 
 
-_SOLVER_OPTIONS = frozenset({"base_url", "api_key", "sandbox", "cache", "on_progress"})
+_SOLVER_OPTIONS = frozenset({"base_url", "api_key", "sandbox", "cache", "checkpoints", "on_progress"})
 
 
 def _split_options(options: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -2,33 +2,60 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 from langgraph.graph import StateGraph
 
 from mathagent.agents.context import RunContext
+from mathagent.agents.saver import SolveSaver
 from mathagent.agents.state import SolveState
 from mathagent.errors import MathagentError
+from mathagent.types import Request
 
 RECURSION_LIMIT = 1000  # steps; budgets and sample counts end every graph of ours long before
+_INTERRUPTS = "__interrupt__"
+
+
+@dataclass(frozen=True)
+class GraphRun:
+    """How a run ended: the last good state, the error that ended it early, and what it asks a person."""
+
+    state: SolveState
+    error: MathagentError | None = None
+    waiting_for: Request | None = None
 
 
 async def run_graph(
-    graph: StateGraph[Any, Any, Any, Any], start: SolveState, context: RunContext
-) -> tuple[SolveState, MathagentError | None]:
-    """Runs ``graph`` to its end; returns the last good state, and the error that ended the run early, if one did.
+    graph: StateGraph[Any, Any, Any, Any],
+    start: SolveState,
+    context: RunContext,
+    saver: SolveSaver | None = None,
+    *,
+    resume: bool = False,
+) -> GraphRun:
+    """Runs ``graph`` to its end from ``start``, or, to ``resume``, from the latest checkpoint of ``saver``.
 
-    Streams state values, since a run that raises gives back nothing else. Only errors of ours are returned:
-    a programming error raises.
+    A checkpoint is written before the next node starts (durability "sync"): a killed process loses the node that
+    ran. Streams state values, since a run that raises gives back nothing else. Only errors of ours are returned: a
+    programming error raises.
     """
-    last: dict[str, Any] | None = None
+    last: dict[str, Any] = {}
     error: MathagentError | None = None
+    config: Any = {"recursion_limit": RECURSION_LIMIT}
+    durable: dict[str, Any] = {}
+    if saver is not None:
+        config["configurable"] = {"thread_id": saver.path.stem}
+        durable["durability"] = "sync"
+    stream = graph.compile(checkpointer=saver).astream(
+        None if resume else start, config, context=context, stream_mode="values", **durable
+    )
     try:
-        async for values in graph.compile().astream(
-            start, {"recursion_limit": RECURSION_LIMIT}, context=context, stream_mode="values"
-        ):
-            last = values
+        async for values in stream:
+            last = {**last, **values}  # the values of an interrupt hold nothing else
     except MathagentError as failure:
         error = failure
+    interrupts = last.pop(_INTERRUPTS, ())
     # Nodes are not validated on output by LangGraph: do it once, here.
-    return start if last is None else SolveState.model_validate(last), error
+    state = SolveState.model_validate(last) if last else start
+    return GraphRun(state, error, interrupts[0].value if interrupts else None)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextvars import ContextVar
 from typing import Protocol
 
 from pydantic import Field, JsonValue, SecretStr
@@ -12,6 +13,11 @@ from mathagent.types import Completion, Message, SamplingParams, Value
 
 OnDelta = Callable[[int, str], None]
 """Called with (sample index, new text) while a reply is generated. After a retry, a sample starts anew."""
+
+
+on_sample: ContextVar[Callable[[int, Completion], None] | None] = ContextVar("on_sample", default=None)
+"""Who wants each sample of the present request (index, completion) as it is complete, before the others are: a
+backend that can tell calls it, so that a process killed meanwhile has not paid for that sample in vain."""
 
 
 class Capabilities(Value):

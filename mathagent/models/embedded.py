@@ -21,6 +21,7 @@ from mathagent.models.base import (
     ConnectOptions,
     OnDelta,
     PartialReply,
+    on_sample,
     require_capabilities,
 )
 from mathagent.models.catalog import ModelEntry, entry
@@ -176,6 +177,13 @@ class EmbeddedBackend:
     ) -> None:
         """Draws as many samples as slots are taken, from ``start`` on; gives each slot back as its sample ends."""
         listener = None if on_delta is None else lambda index, text: on_delta(start + index, text)
+        told = on_sample.get()
+
+        def finished(index: int, completion: Completion) -> None:
+            taken.give_back()
+            if told is not None:
+                told(start + index, completion)
+
         server, client = await self._connection()
         try:
             done = await stream_chat(
@@ -184,7 +192,7 @@ class EmbeddedBackend:
                 backend=self.name,
                 model=self._weights.alias,
                 on_delta=listener,
-                on_finished=taken.give_back,
+                on_finished=finished,
                 count_prompt=start == 0,
             )
         except httpx.TransportError as error:

@@ -56,11 +56,11 @@ async def stream_chat(
     backend: str,
     model: str,
     on_delta: OnDelta | None,
-    on_finished: Callable[[], None],
+    on_finished: Callable[[int, Completion], None],
     count_prompt: bool = True,
 ) -> list[Completion]:
-    """Exactly ``request.params.n`` completions. ``on_finished`` is called when a sample is complete.
-    ``count_prompt`` says whether the usage of the first sample has the prompt's tokens.
+    """Exactly ``request.params.n`` completions. ``on_finished`` gets each sample (index, completion) once it is
+    complete. ``count_prompt`` says whether the usage of the first sample has the prompt's tokens.
 
     Raises BackendError for what the server refuses, UsageError for messages that cannot be sent, and
     httpx.TransportError where the connection breaks.
@@ -84,11 +84,12 @@ async def stream_chat(
                     latest = choice["index"]
             if chunk.get("usage"):  # follows the end of its sample
                 counts[latest] = _usage(chunk["usage"], with_prompt=count_prompt and latest == 0)
-                on_finished()
+                on_finished(latest, _finished(reply.completion(latest), counts[latest], request.logprobs))
     if not reply.finished or len(counts) != request.params.n:
         raise BackendError(f"{backend}: the reply broke off before its end", retryable=True)
-    done = reply.completions(request.params.n)
-    return [_finished(completion, counts[index], request.logprobs) for index, completion in enumerate(done)]
+    return [
+        _finished(reply.completion(index), counts[index], request.logprobs) for index in range(request.params.n)
+    ]
 
 
 def _usage(tokens: Mapping[str, Any], *, with_prompt: bool) -> Usage:

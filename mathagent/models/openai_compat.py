@@ -20,6 +20,7 @@ from mathagent.models.base import (
     ConnectOptions,
     OnDelta,
     PartialReply,
+    on_sample,
     require_capabilities,
 )
 from mathagent.models.endpoint_url import check_url, is_loopback, is_openai, without_password
@@ -145,10 +146,16 @@ class OpenAICompatible:
     ) -> list[Completion]:
         missing = [index for index in range(request.params.n) if index not in arrived]
         singles = (await self._open()).singles
+        told = on_sample.get()
+        if told is not None:
+            for index, completion in arrived.items():
+                told(index, completion)
 
         async def one(index: int) -> None:
             async with singles:
                 arrived[index] = await self._single(request, index, on_delta)
+            if told is not None:
+                told(index, arrived[index])
 
         results = await asyncio.gather(*(one(index) for index in missing), return_exceptions=True)
         failures = [result for result in results if isinstance(result, BaseException)]

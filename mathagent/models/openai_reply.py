@@ -160,6 +160,11 @@ class StreamedReply:
         """Whether each sample that began has told why it ended."""
         return bool(self._samples) and all(sample.finish_reason for sample in self._samples.values())
 
+    def completion(self, index: int) -> Completion:
+        """Sample ``index`` as far as it has come, without a count of its tokens."""
+        sample = self._samples[index]
+        return sample.completion(sound_text("".join(sample.texts)), Usage(calls=1))
+
     def completions(self, wanted: int) -> list[Completion]:
         """The samples in order, at most ``wanted``."""
         samples = [self._samples[index] for index in sorted(self._samples)][:wanted]

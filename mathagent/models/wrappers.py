@@ -1,4 +1,4 @@
-"""What every backend is wrapped in for one solve: Budgeted(Retrying(Limited(Cached(Metered(raw))))).
+"""What every backend is wrapped in for one solve: Budgeted(Retrying(Limited(Journaled(Cached(Metered(raw)))))).
 
 Only Metered, innermost, counts what was really asked: a cache hit costs nothing and a retry does. The wrappers are
 cheap objects made for each solve; connection, semaphore and cache behind them are shared.
@@ -8,48 +8,21 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable, Iterable, Sequence
-from contextvars import ContextVar
-from typing import Any
+from collections.abc import Awaitable, Callable, Iterable
 
 from mathagent.budget import Meter, Reservation
-from mathagent.errors import BackendError, LimitReached, StorageError
-from mathagent.events import Event, Retried, Warned
+from mathagent.errors import BackendError, LimitReached
+from mathagent.events import Event, Retried
 from mathagent.models.base import (
     Backend,
-    Capabilities,
     ChatRequest,
     OnDelta,
     PartialReply,
-    require_capabilities,
 )
-from mathagent.models.cache import CompletionCache, sample_keys
-from mathagent.types import Completion, Usage
-
-_reservation: ContextVar[Reservation | None] = ContextVar("reservation", default=None)
-"""What Budgeted set aside for the request that the current task serves: usage comes out of it."""
-
-
-class Wrapper:
-    """Base of the wrappers: everything passes through to ``inner``."""
-
-    def __init__(self, inner: Backend) -> None:
-        self.inner = inner
-        self.name = inner.name
-        self.identity = inner.identity
-        self.default_seed = inner.default_seed
-        self.max_parallel = inner.max_parallel
-
-    @property
-    def capabilities(self) -> Capabilities:
-        return self.inner.capabilities
-
-    async def complete(self, request: ChatRequest, on_delta: OnDelta | None = None) -> list[Completion]:
-        """See Backend.complete."""
-        return await self.inner.complete(request, on_delta)
-
-    async def aclose(self) -> None:
-        """Wrappers own nothing: who opened the raw backend closes it."""
+from mathagent.models.cache import CompletionCache
+from mathagent.models.remembering import Cached, Journal, Journaled
+from mathagent.models.wrapper import Wrapper, current_reservation
+from mathagent.types import Completion
 
 
 class Metered(Wrapper):
@@ -71,80 +44,7 @@ class Metered(Wrapper):
 
     def _count(self, completions: Iterable[Completion]) -> None:
         for completion in completions:
-            self.meter.add(completion.usage, _reservation.get())
-
-
-class Cached(Wrapper):
-    """Answers from the cache what it holds, sample by sample, and asks ``inner`` only for the rest.
-
-    Hits are noted on the meter as cached calls, so that a budget stops a replay where it stopped the run. A cache
-    that fails costs no reply: the solve is warned once and goes on without it.
-    """
-
-    def __init__(
-        self, inner: Backend, cache: CompletionCache, meter: Meter, emit: Callable[[Event], None]
-    ) -> None:
-        super().__init__(inner)
-        self.cache, self.meter, self._emit = cache, meter, emit
-        self._works = True
-        self._paid: dict[str, Completion] = {}  # by key: arrived in a partial reply, counted, not yet returned
-
-    async def complete(self, request: ChatRequest, on_delta: OnDelta | None = None) -> list[Completion]:
-        """See Backend.complete."""
-        require_capabilities(self, request)
-        keys = sample_keys(self.identity, request)
-        found = self._lookup(keys, request)
-        hits = [index for index, completion in enumerate(found) if completion is not None]
-        for start, count in _gaps(found):
-            found[start : start + count] = await self._draw(request.samples(start, count), start, on_delta)
-        for index in hits:
-            completion = found[index]
-            if self._paid.pop(keys[index], None) is None:
-                self.meter.add(completion.usage + Usage(cached_calls=1), _reservation.get())
-            if on_delta is not None:
-                on_delta(index, completion.text)
-        return found
-
-    async def _draw(self, request: ChatRequest, start: int, on_delta: OnDelta | None) -> list[Completion]:
-        shifted = None if on_delta is None else lambda index, text: on_delta(start + index, text)
-        try:
-            drawn = await self.inner.complete(request, shifted)
-        except PartialReply as error:
-            for offset, completion in error.arrived.items():
-                sample = request.samples(offset, 1)
-                self._paid[sample_keys(self.identity, sample)[0]] = completion
-                self._store(sample, [completion])
-            raise
-        return self._store(request, drawn)
-
-    def _lookup(self, keys: list[str], request: ChatRequest) -> list[Any]:
-        found: list[Completion | None] = [None] * len(keys)
-        if self._works:
-            try:
-                found = self.cache.lookup(self.identity, request)
-            except StorageError as error:
-                self._give_up(error)
-        return [self._paid.get(key, completion) for key, completion in zip(keys, found, strict=True)]
-
-    def _store(self, request: ChatRequest, completions: list[Completion]) -> list[Completion]:
-        if self._works:
-            try:
-                return self.cache.store(self.identity, request, completions)
-            except StorageError as error:
-                self._give_up(error)
-        return completions
-
-    def _give_up(self, error: StorageError) -> None:
-        self._works = False
-        self._emit(Warned(message=f"{error}; going on without the cache"))
-
-
-def _gaps(found: Sequence[Completion | None]) -> list[tuple[int, int]]:
-    """The runs of samples that are missing, as (first, count)."""
-    missing = [index for index, completion in enumerate(found) if completion is None]
-    starts = [index for index in missing if index - 1 not in missing]
-    ends = [index for index in missing if index + 1 not in missing]
-    return [(start, end - start + 1) for start, end in zip(starts, ends, strict=True)]
+            self.meter.add(completion.usage, current_reservation.get())
 
 
 class Limited(Wrapper):
@@ -225,7 +125,7 @@ class Budgeted(Wrapper):
         self, request: ChatRequest, on_delta: OnDelta | None, reservation: Reservation
     ) -> list[Completion]:
         async def ask() -> list[Completion]:
-            _reservation.set(reservation)
+            current_reservation.set(reservation)
             return await self.inner.complete(request, on_delta)
 
         asked = asyncio.ensure_future(ask())
@@ -251,9 +151,12 @@ def wrap(
     cache: CompletionCache | None,
     semaphore: asyncio.Semaphore,
     emit: Callable[[Event], None],
+    journal: Journal | None = None,
 ) -> Backend:
     """The full stack around ``raw`` for one solve."""
     backend: Backend = Metered(raw, meter)
     if cache is not None:
         backend = Cached(backend, cache, meter, emit)
+    if journal is not None:
+        backend = Journaled(backend, journal, meter)
     return Budgeted(Retrying(Limited(backend, semaphore), emit), meter)

@@ -16,7 +16,7 @@ from pydantic import Field
 
 from mathagent.agents.blocks.code_text import CodeBlock, code_blocks, without_code
 from mathagent.agents.blocks.evidence import execution_check
-from mathagent.agents.blocks.execute import execute, executed_answer, program_limits
+from mathagent.agents.blocks.execute import code_step, execute, executed_answer, program_limits
 from mathagent.agents.blocks.sample import draw
 from mathagent.agents.context import RunContext
 from mathagent.agents.strategy import StrategyConfig
@@ -195,10 +195,10 @@ class Chain:
         self.last = execution
         self.ran.append(turn.code)
         if execution.ok:
-            self.good.append(turn.code)
+            self.good.append(execution.edited or turn.code)
         seen = observation(execution, self.config.output_chars)
         self.steps += [
-            Step(kind="code", text=turn.code),
+            code_step(turn.code, execution),
             Step(kind="observation", text=seen, origin="tool", execution=execution),
         ]
         output = observe(Observed(turn=turn, execution=execution, output=seen, last=last))

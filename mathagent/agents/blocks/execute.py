@@ -10,7 +10,7 @@ from mathagent.answers.choices import labelled_choices
 from mathagent.answers.extract import answer_from_value, extract_answer
 from mathagent.events import CodeFinished, CodeStarted
 from mathagent.sandbox.base import Limits
-from mathagent.types import Answer, Execution, Failure, FailureKind, Problem
+from mathagent.types import Answer, Execution, Failure, FailureKind, Problem, Step
 
 _LABEL = re.compile(r"^[^\W\d][\w ()'-]{2,}:\s*(?=\S)")
 """Words before a printed value, as in "total cost: 12"; "a:b" is a ratio."""
@@ -26,6 +26,13 @@ async def execute(
     execution = await run(program)
     context.emit(CodeFinished(sample=sample, execution=execution))
     return execution
+
+
+def code_step(code: str, execution: Execution) -> Step:
+    """The step of ``code``, or of what a person had run in its place."""
+    if execution.edited is not None:
+        return Step(kind="code", text=execution.edited, origin="user")
+    return Step(kind="code", text=code)
 
 
 def program_limits(context: RunContext, timeout_s: float) -> Limits:

@@ -35,15 +35,18 @@ async def replay(
     text = "".join(lines) if status == 200 else json.dumps(chunks[0])
     transport = httpx.MockTransport(lambda _: httpx.Response(status, text=text))
     finished = 0
+    told: dict[int, Completion] = {}
 
-    def one_more() -> None:
+    def one_more(index: int, completion: Completion) -> None:
         nonlocal finished
         finished += 1
+        told[index] = completion
 
     async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
         found = await stream_chat(
             client, request, backend="embedded:x", model="x", on_delta=None, on_finished=one_more, **options
         )
+    assert [told[index] for index in range(len(found))] == found  # each by itself is what it is among the others
     return found, finished
 
 

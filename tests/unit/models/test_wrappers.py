@@ -17,8 +17,9 @@ from mathagent.errors import BackendError, LimitReached, StorageError, Unsupport
 from mathagent.events import Event, Retried, Warned
 from mathagent.models.base import Backend, Capabilities, ChatRequest, OnDelta, PartialReply
 from mathagent.models.cache import CompletionCache
+from mathagent.models.remembering import Cached
 from mathagent.models.scripted import Reply, ScriptedBackend
-from mathagent.models.wrappers import Budgeted, Cached, Limited, Metered, Retrying, wrap
+from mathagent.models.wrappers import Budgeted, Limited, Metered, Retrying, wrap
 from mathagent.types import Completion, Message, SamplingParams, Usage
 
 

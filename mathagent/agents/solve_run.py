@@ -1,0 +1,166 @@
+"""SolveRun: the work of one process on a solve, from its first event to its Solution."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import replace
+
+from mathagent.agents.blocks.select import vote
+from mathagent.agents.context import RunContext
+from mathagent.agents.graph import GraphRun, run_graph
+from mathagent.agents.human import Human, Interrupts
+from mathagent.agents.saver import Progress
+from mathagent.agents.state import SolveState
+from mathagent.agents.strategy import Strategy, StrategyConfig
+from mathagent.agents.thread import SolveThread
+from mathagent.budget import Meter
+from mathagent.events import CandidateProposed, Event, HintGiven, PersonAsked, SolveFinished, SolveStarted
+from mathagent.types import Candidate, Solution, Stopped
+
+
+class Emitter:
+    """Publishes events, and remembers the candidates; after the last event there is none."""
+
+    def __init__(self, on_event: Callable[[Event], None] | None) -> None:
+        self.on_event = on_event
+        self.proposed: list[tuple[int, Candidate]] = []
+        self._finished = False
+
+    def __call__(self, event: Event) -> None:
+        if self._finished:  # from a task that a stopped node has left behind
+            return
+        if isinstance(event, CandidateProposed):
+            self.proposed.append((event.sample, event.candidate))
+        if self.on_event is not None:
+            self.on_event(event)
+
+    def finish(self, solution: Solution) -> None:
+        """Publishes the end."""
+        self(SolveFinished(solution=solution))
+        self._finished = True
+
+
+class SolveRun:
+    """One process's work on a thread: its meter, its person, what of it is kept, and the solution."""
+
+    def __init__(self, thread: SolveThread, human: Human, emit: Emitter) -> None:
+        self.thread, self.spec, self.human, self.emit = thread, thread.spec, human, emit
+        progress = thread.progress
+        self.meter = Meter(self.spec.budget, usage=progress.usage, seconds=progress.seconds)
+        human.approve_code |= self.spec.approve_code
+        human.review_plans |= self.spec.review_plans
+        self._take_hints()
+        self.interrupts = Interrupts(human, self.meter, emit, answers=thread.answers, keep=thread.keep_answer)
+        if thread.saver is not None:
+            thread.saver.progress = self._progress
+            thread.saver.seconds = lambda: self.meter.seconds
+            thread.saver.is_stopping = lambda: self.meter.interrupted
+
+    async def solve(
+        self,
+        context: RunContext,
+        strategy: Strategy,
+        config: StrategyConfig,
+        interrupt: asyncio.Event | None,
+    ) -> tuple[Solution, bool]:
+        """The solution, and whether the solve can be resumed. Raises the error that ended it before any answer."""
+        started = SolveStarted(
+            problem_id=self.spec.problem.id,
+            strategy=strategy.name,
+            model=self.spec.model,
+            samples=config.n,
+            solve_id=self.spec.solve_id,
+            resumed=self.thread.resumed,
+        )
+        self.emit(started)
+        for sample, candidate in self.thread.progress.proposed:
+            self.emit(CandidateProposed(sample=sample, candidate=candidate))
+        watcher = asyncio.ensure_future(forward_interrupt(interrupt, self.meter))
+        try:
+            run = await run_graph(
+                strategy.build(config),
+                SolveState(problem=self.spec.problem),
+                context,
+                self.thread.saver,
+                resume=self.thread.begun,
+            )
+            run = await self._best_so_far(run, context)
+        finally:
+            watcher.cancel()
+        early = run.error is not None or run.waiting_for is not None or self.meter.interrupted
+        keep = early and self.thread.durable
+        if run.waiting_for is not None:
+            self.thread.keep_waiting(run.waiting_for)
+            if self.human.on_interrupt is None:
+                self.emit(PersonAsked(request=run.waiting_for))
+        return self._solution(run, strategy, config, keep), keep
+
+    def _take_hints(self) -> None:
+        """The hints given before and now; further ones are kept as they come."""
+        new = [text for text in self.human.hints if text not in self.thread.hints]
+        self.human.hints[:] = [*self.thread.hints, *new]
+        for text in new:
+            self.thread.keep_hint(text)
+
+        def on_hint(text: str) -> None:
+            self.thread.keep_hint(text)
+            self.emit(HintGiven(text=text))
+
+        self.human.on_hint = on_hint
+
+    def _progress(self) -> Progress:
+        return Progress(
+            usage=self.meter.usage, seconds=round(self.meter.seconds, 3), proposed=tuple(self.emit.proposed)
+        )
+
+    async def _best_so_far(self, run: GraphRun, context: RunContext) -> GraphRun:
+        """After an early end, the vote over what was proposed before it. Raises the error where there is nothing."""
+        if run.error is None and run.waiting_for is None:
+            return run
+        proposed = [candidate for _, candidate in self.emit.proposed]
+        if any(candidate.answer is not None for candidate in proposed):
+            update = await vote(context, proposed)
+            return replace(run, state=run.state.model_copy(update={**update, "candidates": proposed}))
+        if run.error is not None:
+            raise run.error
+        return run
+
+    def _solution(self, run: GraphRun, strategy: Strategy, config: StrategyConfig, resumable: bool) -> Solution:
+        state, meter = run.state, self.meter
+        stopped: Stopped = "finished"
+        detail = ""
+        exhausted = meter.limit_reached()
+        if run.error is not None:
+            stopped, detail = "error", str(run.error)
+        elif run.waiting_for is not None:
+            stopped, detail = "interrupted", f"it waits for a person ({run.waiting_for.kind})"
+        elif meter.interrupted:
+            stopped, detail = "interrupted", "interrupted; this is the best so far"
+        elif state.limit is not None or (state.answer is None and exhausted is not None):
+            stopped, detail = "budget", state.limit or str(exhausted)
+        return Solution(
+            problem=self.spec.problem,
+            answer=state.answer,
+            confidence=state.confidence,
+            confidence_basis=state.confidence_basis,
+            certificate=state.certificate,
+            candidates=tuple(state.candidates),
+            usage=meter.usage,
+            stopped=stopped,
+            detail=detail,
+            strategy=strategy.name,
+            config=config.model_dump(mode="json"),
+            model=self.spec.model,
+            seconds=round(meter.seconds, 3),
+            solve_id=self.spec.solve_id,
+            resumable=resumable,
+            waiting_for=run.waiting_for,
+        )
+
+
+async def forward_interrupt(interrupt: asyncio.Event | None, meter: Meter) -> None:
+    """Ends the budget of ``meter`` once ``interrupt`` is set."""
+    if interrupt is not None:
+        await interrupt.wait()
+        meter.interrupt()
