@@ -10,29 +10,38 @@ import hashlib
 import json
 import sqlite3
 from collections.abc import Mapping, Sequence
-from functools import cache
-from importlib.resources import files
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import JsonValue
+from pydantic import JsonValue, ValidationError
 
+from mathagent.agents.source_hash import source_hash
 from mathagent.budget import Budget
-from mathagent.errors import StorageError
+from mathagent.errors import StorageError, UsageError
 from mathagent.storage import open_database
 from mathagent.types import Problem, Solution, Usage, Value
 
 Outcome = Literal["correct", "incorrect", "undecided", "error"]
 
 # What decides how a problem is solved and graded; the command line and the console do not.
-_METHOD_PARTS = ("agents", "answers", "evals/grader.py", "prompts", "sandbox", "solver.py", "strategies")
+_METHOD_PARTS = (
+    "agents",
+    "answers",
+    "evals/grader.py",
+    "prompts",
+    "sandbox",
+    "scorers",
+    "solver.py",
+    "strategies",
+)
 
 
 class Record(Value):
     """One attempt at one problem. ``failure`` is why it is not correct: "wrong", or a failure's kind.
 
     ``error`` is set for the outcome "error" (the solve itself failed): such a record is tried again on resume.
-    ``sandbox`` is what confined the programs, with its tier: "process/A".
+    ``sandbox`` is what confined the programs, with its tier: "process/A". ``backend`` is the identity of the backend
+    that answered; ``model`` its name.
     """
 
     key: str
@@ -51,6 +60,7 @@ class Record(Value):
     usage: Usage = Usage()
     seconds: float = 0.0
     sandbox: str = ""
+    backend: str = ""
     solution: Solution | None = None
 
 
@@ -81,17 +91,33 @@ def record_key(
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode("utf-8", "surrogatepass")).hexdigest()
 
 
-@cache
 def code_version() -> str:
     """Hash (hex, 16 characters) of the source of everything that decides how a problem is solved and graded."""
-    root = Path(str(files("mathagent")))
-    digest = hashlib.sha256()
-    for part in _METHOD_PARTS:
-        path = root / part
-        sources = [path] if path.is_file() else sorted(path.rglob("*.py"))
-        for source in sources:
-            digest.update(source.relative_to(root).as_posix().encode() + b"\x00" + source.read_bytes())
-    return digest.hexdigest()[:16]
+    return source_hash(*_METHOD_PARTS)
+
+
+def read_records(path: Path) -> list[Record]:
+    """The records in a file that ``bench --output`` wrote. Raises UsageError naming the line that is none."""
+    try:
+        lines = path.read_text(encoding="utf-8").split("\n")  # a reply may hold other line ends
+    except OSError as error:
+        raise UsageError(f"cannot read {path}: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{path} is not UTF-8 text; give what `mathagent bench --output` wrote") from error
+    records = []
+    for number, line in enumerate(lines, start=1):
+        if not line.strip():
+            continue
+        try:
+            records.append(Record.model_validate_json(line))
+        except ValidationError as error:
+            first = error.errors(include_url=False, include_context=False, include_input=False)[0]
+            place = ".".join(map(str, first["loc"])) or "the whole"
+            raise UsageError(
+                f"{path}:{number} is no record of this version of mathagent ({place}: {first['msg']}); give what"
+                " `mathagent bench --output` wrote"
+            ) from error
+    return records
 
 
 class RecordStore:

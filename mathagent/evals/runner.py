@@ -131,6 +131,7 @@ class Benchmark:
             "strategy": arm.strategy,
             "config": dict(config),
             "model": self.solver.backend.name,
+            "backend": self.solver.backend.identity,
             "reference": problem.reference or "",
         }
 
