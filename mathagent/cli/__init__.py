@@ -32,6 +32,8 @@ app = typer.Typer(
 )
 models_app = typer.Typer(help="The models that come by themselves: list, pull, rm.", invoke_without_command=True)
 app.add_typer(models_app, name="models")
+strategies_app = typer.Typer(help="The strategies: list, show.", invoke_without_command=True)
+app.add_typer(strategies_app, name="strategies")
 
 Model = Annotated[
     str | None,
@@ -135,6 +137,28 @@ def solve(
     sandbox: Sandbox = None,
     unsafe_local: UnsafeLocal = False,
     no_cache: NoCache = False,
+    resume: Annotated[
+        bool,
+        typer.Option(
+            "--resume", help="Go on with an unfinished solve: its id stands for the problem; none: list."
+        ),
+    ] = False,
+    approve: Annotated[
+        bool, typer.Option("--approve", help="Show each program and ask before it runs; plans, too.")
+    ] = False,
+    min_confidence: Annotated[
+        float | None,
+        typer.Option(help="From 0 to 1: an answer that is less sure is shown as unsure, with exit code 4."),
+    ] = None,
+    events: Annotated[
+        bool, typer.Option("--events", help="Print every event on stdout as one line of JSON, as it happens.")
+    ] = False,
+    events_all: Annotated[
+        bool, typer.Option("--events-all", help="As --events, with every piece of a reply as it is written.")
+    ] = False,
+    trace: Annotated[
+        Path | None, typer.Option("--trace", help="Write the whole run to an HTML page for people.")
+    ] = None,
 ) -> int:
     """Solve one problem, or open the REPL."""
     from mathagent.cli.solve import SolveArguments, solve_command
@@ -153,6 +177,12 @@ def solve(
             cache=not no_cache,
             as_json=as_json,
             quiet=quiet,
+            resume=resume,
+            approve=approve,
+            min_confidence=min_confidence,
+            events=events,
+            events_all=events_all,
+            trace=trace,
         )
     )
 
@@ -207,6 +237,40 @@ def bench(
 
 
 @app.command()
+def calibrate(
+    runs: Annotated[list[Path], typer.Argument(help="Graded records: what `bench --output` wrote.")],
+    strategy: Annotated[
+        str | None, typer.Option("--strategy", "-s", help="Only these strategies, separated by commas.")
+    ] = None,
+    out: Annotated[Path | None, typer.Option("--out", help="Folder to store into, in place of your own.")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Fit and show, store nothing.")] = False,
+    as_json: AsJson = False,
+) -> int:
+    """Fit confidence to graded runs, for each model, strategy and settings; later solves use it."""
+    from mathagent.cli.calibrate import calibrate_command
+
+    names = [name.strip() for name in (strategy or "").split(",") if name.strip()]
+    return calibrate_command(runs, strategies=names, out=out, dry_run=dry_run, as_json=as_json)
+
+
+@app.command()
+def verify(
+    solution: Annotated[
+        str, typer.Argument(help="What `solve --json` printed, or a record of `bench`: a file; - reads stdin.")
+    ],
+    timeout: Annotated[float, typer.Option(min=0.1, help="Seconds that one program may run.")] = 10.0,
+    as_json: AsJson = False,
+    sandbox: Sandbox = None,
+    unsafe_local: UnsafeLocal = False,
+) -> int:
+    """Run a solution's certificate again, without a model: exit code 0 if it holds, 1 if not, 3 if undecided."""
+    from mathagent.cli.verify import verify_command
+
+    name = _sandbox_name(sandbox, unsafe_local, interactive=False)
+    return verify_command(solution, sandbox=name, timeout_s=timeout, as_json=as_json)
+
+
+@app.command()
 def doctor(as_json: AsJson = False) -> int:
     """Say what is available here and what to do about what is not."""
     from mathagent.cli.doctor import doctor_command
@@ -239,6 +303,32 @@ def models_rm(name: Annotated[str, typer.Argument(help="A name from 'mathagent m
     from mathagent.cli.models import remove_command
 
     return remove_command(name)
+
+
+@strategies_app.callback()
+def strategies_root(context: typer.Context) -> None:
+    """The strategies: list, show."""
+    _help_without_command(context)
+
+
+@strategies_app.command("list")
+def strategies_list(as_json: AsJson = False) -> int:
+    """List the strategies, plugins included, and their papers."""
+    from mathagent.cli.strategies import list_command
+
+    return list_command(as_json=as_json)
+
+
+@strategies_app.command("show")
+def strategies_show(
+    name: Annotated[str, typer.Argument(help="A name from 'mathagent strategies list'.")],
+    settings: Settings = None,
+    form: Annotated[str, typer.Option("--format", help="text, mermaid (the graph alone) or json.")] = "text",
+) -> int:
+    """Say what a strategy is: its paper, its settings and its graph."""
+    from mathagent.cli.strategies import show_command
+
+    return show_command(name, config=_config(None, None, settings), form=form)
 
 
 def _sandbox_name(name: str | None, unsafe_local: bool, *, interactive: bool) -> str:

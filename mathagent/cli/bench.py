@@ -74,6 +74,7 @@ async def _run(arguments: BenchArguments, dataset: Dataset) -> list[tuple[Summar
                 base_url=arguments.base_url,
                 sandbox=arguments.sandbox,
                 cache=arguments.cache,
+                checkpoints=False,  # a run resumes by its records
                 on_progress=on_progress,
             ) as solver:
                 benchmark = Benchmark(solver, store, dataset, concurrency=arguments.concurrency)

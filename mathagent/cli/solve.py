@@ -10,10 +10,14 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 
 from mathagent.budget import Budget
+from mathagent.cli.solve_outputs import SolveOutputs
 from mathagent.console.interrupts import Interruptible
+from mathagent.console.page import Page
 from mathagent.console.render import SolveView
 from mathagent.console.solution_view import show_solution
 from mathagent.errors import UsageError
+from mathagent.scorers.confidence import checked_share
+from mathagent.strategies import DEFAULT_STRATEGY
 from mathagent.types import Problem, Value
 
 if TYPE_CHECKING:
@@ -37,24 +41,48 @@ class SolveArguments(Value):
     cache: bool
     as_json: bool
     quiet: bool
+    resume: bool = False
+    approve: bool = False
+    min_confidence: float | None = None
+    events: bool = False
+    events_all: bool = False
+    trace: Path | None = None
 
 
 def solve_command(arguments: SolveArguments) -> int:
-    """Solves, shows, and returns the exit code: 0 answered, 1 no answer, 3 the best of an ended search."""
-    text = _problem_text(arguments)
+    """Solves, shows, and returns the exit code: 0 answered, 1 no answer, 3 the best of an ended search, 4 unsure."""
+    checked_share(arguments.min_confidence)
+    if arguments.resume:
+        from mathagent.cli.resume import list_resumable, resumed_arguments
+
+        if arguments.problem is None:
+            return list_resumable(as_json=arguments.as_json)
+        arguments = resumed_arguments(arguments)
+    if arguments.approve and not sys.stdin.isatty():
+        raise UsageError("--approve asks at a terminal; run it in one, with the problem as an argument or a file")
+    outputs = _outputs(arguments)
+    text = arguments.problem if arguments.resume else _problem_text(arguments)
     if text is None:
         from mathagent.console.repl import ReplOptions, run_repl
 
         given = {name: getattr(arguments, name) for name in ReplOptions.model_fields}
         return run_repl(ReplOptions(**{name: value for name, value in given.items() if value is not None}))
-    solution = asyncio.run(_solve(arguments, Problem(text=text)))
+    with outputs.tracing(text, arguments.strategy, arguments.config):
+        solution = asyncio.run(_solve(arguments, text, outputs))
+        if outputs.lines is None:  # else the last event has told it
+            _show(arguments, solution)
+    return exit_code(solution)
+
+
+def _show(arguments: SolveArguments, solution: Solution) -> None:
     if arguments.as_json:
         sys.stdout.write(solution.model_dump_json(indent=2) + "\n")
     elif arguments.quiet:
-        sys.stdout.write(f"{solution.answer or ''}\n")
+        sys.stdout.write(f"{'' if solution.abstained else solution.answer or ''}\n")
+        if solution.abstained:
+            Page(Console(stderr=True)).line(f"unsure: {' '.join((solution.answer or '').split())}")
     else:
         show_solution(Console(), solution)
-    return exit_code(solution)
 
 
 def exit_code(solution: Solution) -> int:
@@ -63,14 +91,25 @@ def exit_code(solution: Solution) -> int:
         return 130
     if solution.answer is None:
         return 1
+    if solution.abstained:
+        return 4
     return 0 if solution.stopped == "finished" else 3
 
 
-async def _solve(arguments: SolveArguments, problem: Problem) -> Solution:
-    from mathagent.solver import Solver
-    from mathagent.strategies import DEFAULT_STRATEGY
+def _outputs(arguments: SolveArguments) -> SolveOutputs:
+    """What else is to be given out. Raises UsageError, before anything is read or started."""
+    if (arguments.events or arguments.events_all) and (arguments.as_json or arguments.quiet):
+        raise UsageError("--events prints events only, the last with the solution; leave out --json and --quiet")
+    return SolveOutputs(events=arguments.events, pieces=arguments.events_all, trace=arguments.trace)
 
-    silent = arguments.as_json or arguments.quiet
+
+async def _solve(arguments: SolveArguments, text: str, outputs: SolveOutputs) -> Solution:
+    from mathagent.agents.human import Human
+    from mathagent.console.approval import Approver
+    from mathagent.solver import Solver
+
+    silent = arguments.as_json or arguments.quiet or outputs.lines is not None
+    approve = arguments.approve
     with SolveView(Console(stderr=True), quiet=silent) as view, Interruptible() as interruptible:
         async with Solver(
             arguments.model,
@@ -81,19 +120,34 @@ async def _solve(arguments: SolveArguments, problem: Problem) -> Solution:
         ) as solver:
 
             async def solving(interrupt: asyncio.Event) -> Solution:
+                on_event = outputs.listener(None if silent else view.on_event, give_up=interruptible.give_up)
+                approver = Approver(Console(stderr=True), interrupt) if approve else None
+                human = Human(approver, approve_code=approve, review_plans=approve)
+                if arguments.resume:
+                    return await solver.solve(
+                        resume=text,
+                        on_event=on_event,
+                        interrupt=interrupt,
+                        human=human,
+                        min_confidence=arguments.min_confidence,
+                    )
                 return await solver.solve(
-                    problem,
+                    Problem(text=text),
                     arguments.strategy or DEFAULT_STRATEGY,
                     budget=arguments.budget,
                     config=arguments.config,
                     seed=arguments.seed,
-                    on_event=None if silent else view.on_event,
+                    on_event=on_event,
                     interrupt=interrupt,
+                    human=human,
+                    min_confidence=arguments.min_confidence,
                 )
 
             solution = await interruptible.run(solving, lambda: view.note("stopping; once more gives up"))
             if solution is None:
-                raise KeyboardInterrupt
+                raise BrokenPipeError if outputs.reader_gone else KeyboardInterrupt
+            if solution.resumable and not silent:
+                view.note(f"go on with: mathagent solve --resume {solution.solve_id}")
             return solution
 
 
@@ -110,8 +164,11 @@ def _problem_text(arguments: SolveArguments) -> str | None:
     if arguments.problem not in (None, "-"):
         return arguments.problem
     if arguments.problem is None and sys.stdin.isatty():
-        if arguments.as_json or arguments.quiet:
-            raise UsageError("no problem was given; name one, or leave out --json and --quiet for the REPL")
+        for_scripts = ("as_json", "quiet", "events", "events_all", "trace")
+        if any(getattr(arguments, name) for name in for_scripts):
+            raise UsageError(
+                "no problem was given; name one, or leave out --json, --quiet, --events and --trace for the REPL"
+            )
         return None
     return _decoded(sys.stdin.buffer.read(MAX_INPUT_BYTES + 1), "standard input")
 
