@@ -47,6 +47,7 @@ CREATE TABLE IF NOT EXISTS notes (kind TEXT, key TEXT, value TEXT NOT NULL, PRIM
 CREATE TABLE IF NOT EXISTS blobs (hash TEXT PRIMARY KEY, content BLOB NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS drawn
     (key TEXT PRIMARY KEY, base TEXT, task TEXT, completion TEXT NOT NULL, seconds REAL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS proposed (base TEXT, task TEXT, sample INTEGER, candidate TEXT NOT NULL);
 INSERT OR REPLACE INTO notes VALUES ('opened', '', datetime());
 COMMIT;
 """
@@ -109,7 +110,11 @@ class SolveSaver(AsyncSqliteSaver):
                 usage += completion.usage + Usage(cached_calls=int(completion.cached))
             else:
                 self._replays[key] = completion
-        return progress.model_copy(update={"usage": usage, "seconds": seconds})
+        query = "SELECT task, sample, candidate FROM proposed WHERE base = ? ORDER BY rowid"
+        rows = [row async for row in await self._rows(query, (self._base,))]
+        late = [(sample, Candidate.model_validate_json(text)) for task, sample, text in rows if task in done]
+        proposed = (*progress.proposed, *late)
+        return progress.model_copy(update={"usage": usage, "seconds": seconds, "proposed": proposed})
 
     async def notes(self, kind: str) -> dict[str, str]:
         """The notes of one kind, by key, in the order of their keys."""
@@ -128,6 +133,11 @@ class SolveSaver(AsyncSqliteSaver):
         """See Journal."""
         row = (key, self._base, _task(), completion.model_dump_json(), self.seconds())
         self._write("INSERT OR REPLACE INTO drawn VALUES (?, ?, ?, ?, ?)", row)
+
+    def propose(self, sample: int, candidate: Candidate) -> None:
+        """Keeps a candidate of the running node: one of several parallel nodes may end before the checkpoint."""
+        row = (self._base, _task(), sample, candidate.model_dump_json())
+        self._write("INSERT INTO proposed VALUES (?, ?, ?, ?)", row)
 
     async def flush(self) -> None:
         """See Journal; for notes, too."""
@@ -212,6 +222,7 @@ class SolveSaver(AsyncSqliteSaver):
                 ("DELETE FROM checkpoints WHERE checkpoint_id != ?", self._base),
                 ("DELETE FROM writes WHERE checkpoint_id != ?", self._base),
                 ("DELETE FROM drawn WHERE base != ?", self._base),
+                ("DELETE FROM proposed WHERE base != ?", self._base),
                 ("DELETE FROM blobs WHERE hash NOT IN (SELECT value FROM json_each(?))", json.dumps([*blobs])),
             ):
                 await self.conn.execute(statement, (value,))

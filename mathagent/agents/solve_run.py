@@ -25,6 +25,7 @@ class Emitter:
     def __init__(self, on_event: Callable[[Event], None] | None) -> None:
         self.on_event = on_event
         self.proposed: list[tuple[int, Candidate]] = []
+        self.on_proposed: Callable[[int, Candidate], None] = lambda sample, candidate: None
         self._finished = False
 
     def __call__(self, event: Event) -> None:
@@ -32,6 +33,7 @@ class Emitter:
             return
         if isinstance(event, CandidateProposed):
             self.proposed.append((event.sample, event.candidate))
+            self.on_proposed(event.sample, event.candidate)
         if self.on_event is not None:
             self.on_event(event)
 
@@ -76,6 +78,8 @@ class SolveRun:
         self.emit(started)
         for sample, candidate in self.thread.progress.proposed:
             self.emit(CandidateProposed(sample=sample, candidate=candidate))
+        if self.thread.saver is not None:
+            self.emit.on_proposed = self.thread.saver.propose
         watcher = asyncio.ensure_future(forward_interrupt(interrupt, self.meter))
         try:
             run = await run_graph(
