@@ -6,16 +6,31 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
 from mathagent import __version__
-from mathagent.errors import MathagentError, UsageError
-from mathagent.sandbox import DEFAULT_SANDBOX, INTERACTIVE_SANDBOX, UNSAFE_SANDBOX
-
-if TYPE_CHECKING:
-    from mathagent.budget import Budget
+from mathagent.cli.groups import GROUPS, help_without_command
+from mathagent.cli.options import (
+    AsJson,
+    BaseUrl,
+    BudgetCalls,
+    BudgetSeconds,
+    BudgetTokens,
+    Model,
+    NoCache,
+    Samples,
+    Sandbox,
+    Seed,
+    Settings,
+    Temperature,
+    UnsafeLocal,
+    budget_of,
+    config_of,
+    sandbox_name,
+)
+from mathagent.errors import MathagentError
 
 EXIT_DONE, EXIT_FAILED, EXIT_USAGE, EXIT_PARTIAL, EXIT_INTERRUPTED = 0, 1, 2, 3, 130
 
@@ -30,34 +45,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-models_app = typer.Typer(help="The models that come by themselves: list, pull, rm.", invoke_without_command=True)
-app.add_typer(models_app, name="models")
-strategies_app = typer.Typer(help="The strategies: list, show.", invoke_without_command=True)
-app.add_typer(strategies_app, name="strategies")
-
-Model = Annotated[
-    str | None,
-    typer.Option("--model", "-m", help="backend:name, such as embedded:qwen2.5-coder-1.5b or openai:gpt-4o-mini."),
-]
-BaseUrl = Annotated[str | None, typer.Option(help="URL of an OpenAI-compatible endpoint (ends in /v1).")]
-BudgetTokens = Annotated[int | None, typer.Option(help="Completion tokens to spend on a problem at most.")]
-BudgetSeconds = Annotated[float | None, typer.Option(help="Seconds to spend on a problem at most.")]
-BudgetCalls = Annotated[int | None, typer.Option(help="Model calls (samples) to spend on a problem at most.")]
-Samples = Annotated[int | None, typer.Option("--n", "-n", help="Samples to draw (at most).")]
-Temperature = Annotated[float | None, typer.Option(help="Sampling temperature.")]
-Seed = Annotated[int | None, typer.Option(help="Seed of the samples.")]
-Settings = Annotated[
-    list[str] | None, typer.Option("--set", help="A strategy setting, key=value; may be repeated.")
-]
-AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON value on stdout, nothing else.")]
-Sandbox = Annotated[
-    str | None, typer.Option(help="What runs the programs: process, docker, … (see `mathagent doctor`).")
-]
-UnsafeLocal = Annotated[
-    bool,
-    typer.Option("--unsafe-local", help="Run programs with your own rights: your files and network are theirs."),
-]
-NoCache = Annotated[bool, typer.Option("--no-cache", help="Neither read nor write the completion cache.")]
+for name, group in GROUPS.items():
+    app.add_typer(group, name=name)
 
 
 def run(arguments: Sequence[str] | None = None) -> int:
@@ -91,12 +80,6 @@ def _version(wanted: bool) -> None:
         raise typer.Exit
 
 
-def _help_without_command(context: typer.Context) -> None:
-    if context.invoked_subcommand is None:
-        typer.echo(context.get_help())
-        raise typer.Exit
-
-
 @app.callback()
 def root(
     context: typer.Context,
@@ -105,13 +88,7 @@ def root(
     ] = False,
 ) -> None:
     """A math solver for people who care about right answers."""
-    _help_without_command(context)
-
-
-@models_app.callback()
-def models_root(context: typer.Context) -> None:
-    """The models that come by themselves: list, pull, rm."""
-    _help_without_command(context)
+    help_without_command(context)
 
 
 @app.command()
@@ -170,10 +147,10 @@ def solve(
             strategy=strategy,
             model=model,
             base_url=base_url,
-            budget=_budget(budget_tokens, budget_seconds, budget_calls),
-            config=_config(n, temperature, settings),
+            budget=budget_of(budget_tokens, budget_seconds, budget_calls),
+            config=config_of(n, temperature, settings),
             seed=seed,
-            sandbox=_sandbox_name(sandbox, unsafe_local, interactive=True),
+            sandbox=sandbox_name(sandbox, unsafe_local, interactive=True),
             cache=not no_cache,
             as_json=as_json,
             quiet=quiet,
@@ -223,14 +200,14 @@ def bench(
             limit=limit,
             model=model,
             base_url=base_url,
-            budget=_budget(budget_tokens, budget_seconds, budget_calls),
-            config=_config(n, temperature, settings),
+            budget=budget_of(budget_tokens, budget_seconds, budget_calls),
+            config=config_of(n, temperature, settings),
             seed=seed,
             concurrency=concurrency,
             output=output,
             rerun=rerun,
             as_json=as_json,
-            sandbox=_sandbox_name(sandbox, unsafe_local, interactive=False),
+            sandbox=sandbox_name(sandbox, unsafe_local, interactive=False),
             cache=not no_cache,
         )
     )
@@ -266,7 +243,7 @@ def verify(
     """Run a solution's certificate again, without a model: exit code 0 if it holds, 1 if not, 3 if undecided."""
     from mathagent.cli.verify import verify_command
 
-    name = _sandbox_name(sandbox, unsafe_local, interactive=False)
+    name = sandbox_name(sandbox, unsafe_local, interactive=False)
     return verify_command(solution, sandbox=name, timeout_s=timeout, as_json=as_json)
 
 
@@ -276,89 +253,3 @@ def doctor(as_json: AsJson = False) -> int:
     from mathagent.cli.doctor import doctor_command
 
     return doctor_command(as_json=as_json)
-
-
-@models_app.command("list")
-def models_list(as_json: AsJson = False) -> int:
-    """List the models, their size and licence, and which are here."""
-    from mathagent.cli.models import list_command
-
-    return list_command(as_json=as_json)
-
-
-@models_app.command("pull")
-def models_pull(
-    name: Annotated[str, typer.Argument(help="A name from 'mathagent models list'.")],
-    from_file: Annotated[Path | None, typer.Option("--from", help="Take over your own copy of the file.")] = None,
-) -> int:
-    """Fetch a model and check its bytes."""
-    from mathagent.cli.models import pull_command
-
-    return pull_command(name, from_file=from_file)
-
-
-@models_app.command("rm")
-def models_rm(name: Annotated[str, typer.Argument(help="A name from 'mathagent models list'.")]) -> int:
-    """Delete a model's file."""
-    from mathagent.cli.models import remove_command
-
-    return remove_command(name)
-
-
-@strategies_app.callback()
-def strategies_root(context: typer.Context) -> None:
-    """The strategies: list, show."""
-    _help_without_command(context)
-
-
-@strategies_app.command("list")
-def strategies_list(as_json: AsJson = False) -> int:
-    """List the strategies, plugins included, and their papers."""
-    from mathagent.cli.strategies import list_command
-
-    return list_command(as_json=as_json)
-
-
-@strategies_app.command("show")
-def strategies_show(
-    name: Annotated[str, typer.Argument(help="A name from 'mathagent strategies list'.")],
-    settings: Settings = None,
-    form: Annotated[str, typer.Option("--format", help="text, mermaid (the graph alone) or json.")] = "text",
-) -> int:
-    """Say what a strategy is: its paper, its settings and its graph."""
-    from mathagent.cli.strategies import show_command
-
-    return show_command(name, config=_config(None, None, settings), form=form)
-
-
-def _sandbox_name(name: str | None, unsafe_local: bool, *, interactive: bool) -> str:
-    """The sandbox to take; says loudly what ``--unsafe-local`` means."""
-    if unsafe_local:
-        if name not in (None, UNSAFE_SANDBOX):
-            raise UsageError(f"--unsafe-local runs programs without a sandbox; leave out --sandbox {name}")
-        warning = "programs run with your own rights: they can read and change your files and use your network"
-        typer.secho(f"mathagent: WARNING: --unsafe-local: {warning}", err=True, fg="red", bold=True)
-        return UNSAFE_SANDBOX
-    if name == UNSAFE_SANDBOX != DEFAULT_SANDBOX:
-        raise UsageError(f"--sandbox {name} does not confine programs; add --unsafe-local if you want that")
-    return name or (INTERACTIVE_SANDBOX if interactive else DEFAULT_SANDBOX)
-
-
-def _budget(tokens: int | None, seconds: float | None, calls: int | None) -> Budget:
-    from pydantic import ValidationError
-
-    from mathagent.budget import Budget
-
-    try:
-        return Budget(max_tokens=tokens, max_seconds=seconds, max_calls=calls)
-    except ValidationError as error:
-        name = str(error.errors()[0]["loc"][0]).removeprefix("max_")
-        raise UsageError(f"--budget-{name} must be greater than 0") from error
-
-
-def _config(n: int | None, temperature: float | None, settings: list[str] | None) -> dict[str, Any]:
-    from mathagent.agents.strategy import parse_settings
-
-    flags = {"n": n, "temperature": temperature}
-    given = {name: value for name, value in flags.items() if value is not None}
-    return {**given, **parse_settings(settings or [])}
