@@ -42,6 +42,7 @@ _TASK = re.compile(
 )
 _EXPRESSION = re.compile(r"[\d\w\s.,+*/^(){}\[\]\\$|!%√π∑∫-]+")
 _OPERATION = re.compile(r"[+*/^√∑∫!-]|\\[a-zA-Z]+")
+FEW = 3  # words: too few for a question, unless it has a formula
 SHORT = 8  # words: a short text that says "it" means something outside of itself
 LONG = 25  # words: a long text that says "it" means something of its own
 
@@ -75,7 +76,7 @@ def stands_alone(text: str) -> bool:
     if _PRONOUN.search(text) and (len(words) < SHORT or _PRONOUN.search(" ".join(words[:4]))):
         return False
     has_numbers = bool(re.search(r"\d|\\[a-zA-Z]", text))
-    if _TASK.search(text):
+    if _TASK.search(text) and (len(words) > FEW or _OPERATION.search(text)):
         return has_numbers or len(words) >= SHORT
     return bool(_EXPRESSION.fullmatch(text) and has_numbers and _OPERATION.search(text) and len(words) < SHORT)
 
@@ -97,7 +98,13 @@ async def understand(
     fallback = Rewriting(refers_back=False, problem=text)
     try:
         asked = await ask(
-            context, REWRITER, fallback=fallback, retries=RETRIES, earlier=shown, names=dict(names or {}), text=text
+            context,
+            REWRITER,
+            fallback=fallback,
+            retries=RETRIES,
+            earlier=shown,
+            names=dict(names or {}),
+            problem=text,
         )
     except BackendError as error:
         return Understood(text=text, trouble=str(error), usage=context.meter.usage)

@@ -74,6 +74,11 @@ def _same_value_of(a: Form, b: Form, lenient: bool, *, natural: bool) -> bool | 
     return False
 
 
+def expression_of(form: Form) -> Any:
+    """SymPy's object for a number, a matrix or an expression; None for what is none of these, or cannot be read."""
+    return _expression(form, False) if form.kind in ("number", "matrix", "expression") else None
+
+
 def _expression(form: Form, natural: bool) -> Any:
     """SymPy's object for a leaf; None where it cannot be read."""
     import sympy

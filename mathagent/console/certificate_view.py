@@ -12,6 +12,7 @@ from mathagent.console.page import Page
 from mathagent.console.solution_view import counted
 from mathagent.types import Check, CheckOutcome
 
+NARROWEST = 72  # columns: below, the table's last column would be a ribbon
 MARKS: dict[CheckOutcome, tuple[str, str, str]] = {
     "holds": ("✓", "+", "green"),
     "fails": ("✗", "x", "bold red"),
@@ -22,15 +23,16 @@ MARKS: dict[CheckOutcome, tuple[str, str, str]] = {
 def show_certificate(console: Console, checks: Sequence[Check], conclusion: str) -> None:
     """Prints one row a check (outcome, kind, strength, seconds, what it shows and why not) and the conclusion.
 
-    On a terminal as a table, else as one line each that is not wrapped.
+    On a wide terminal as a table, else as one line each, which is not wrapped in a pipe.
     """
     page = Page(console)
-    if page.styled and checks:
+    if page.styled and checks and page.width >= NARROWEST:
         console.print(_table(page, checks))
     else:
         for check in checks:
             about = f"{check.kind} ({check.strength}, {check.seconds:.2f} s): {shows(check, page)}"
-            page.line(f"{mark(check, page)} {' '.join(about.split())}")
+            style = MARKS[check.outcome][2]
+            page.parts((f"{mark(check, page)} ", style), (" ".join(about.split()), ""), hang=2)
     page.line(conclusion)
 
 

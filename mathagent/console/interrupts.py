@@ -29,9 +29,9 @@ class Interruptible:
             loop = self._loop = asyncio.get_running_loop()
             self._previous = signal.getsignal(signal.SIGINT)
             try:
-                loop.add_signal_handler(signal.SIGINT, self._received)
+                loop.add_signal_handler(signal.SIGINT, self.received)
             except NotImplementedError:  # Windows: wake the loop by hand
-                signal.signal(signal.SIGINT, lambda *_: loop.call_soon_threadsafe(self._received))
+                signal.signal(signal.SIGINT, lambda *_: loop.call_soon_threadsafe(self.received))
         return self
 
     def __exit__(self, *exception: object) -> None:
@@ -61,11 +61,17 @@ class Interruptible:
             self._task.cancel()
             self._task = None
 
-    def _received(self) -> None:
+    def give_up(self) -> None:
+        """Cancels the work, as a second Ctrl-C does."""
+        if self._task is not None:
+            self._task.cancel()
+
+    def received(self) -> None:
+        """Ctrl-C was pressed; for who reads keys, to whom it comes as one."""
         if self._task is None:
             return
         if self._interrupt.is_set():
-            self._task.cancel()
+            self.give_up()
             return
         self._interrupt.set()
         self._on_interrupt()

@@ -7,37 +7,29 @@ from __future__ import annotations
 
 import re
 
+from mathagent.console.math_symbols import (
+    ACCENTS,
+    ESCAPED,
+    MATRIX_BRACKETS,
+    NAMED_SETS,
+    NEGATED,
+    SUBSCRIPT,
+    SUPERSCRIPT,
+    SYMBOLS,
+    UNSEEN,
+    WRAPPERS,
+)
+
 LONGEST = 20_000  # characters; a longer text is shown as written
 DEEPEST = 40  # nested groups; deeper ones are shown as written
 
-_SYMBOL_TABLE = """
-alpha α  beta β  gamma γ  delta δ  epsilon ε  zeta ζ  eta η  theta θ  iota ι  kappa κ  lambda λ  mu μ
-nu ν  xi ξ  pi π  rho ρ  sigma σ  tau τ  upsilon υ  phi φ  chi χ  psi ψ  omega ω  Gamma Γ  Delta Δ
-Theta Θ  Lambda Λ  Xi Ξ  Pi Π  Sigma Σ  Phi Φ  Psi Ψ  Omega Ω  varepsilon ε  vartheta ϑ  varphi φ
-times ×  div ÷  cdot ·  pm ±  mp ∓  ast *  le ≤  leq ≤  ge ≥  geq ≥  ne ≠  neq ≠  approx ≈  equiv ≡
-sim ∼  cong ≅  propto ∝  infty ∞  partial ∂  nabla ∇  sum ∑  prod ∏  int ∫  forall ∀  exists ∃
-emptyset ∅  in ∈  notin ∉  subset ⊂  subseteq ⊆  cup ∪  cap ∩  setminus ∖  to →  rightarrow →
-Rightarrow ⇒  implies ⇒  iff ⇔  leftarrow ←  mapsto ↦  land ∧  lor ∨  neg ¬  perp ⊥  angle ∠  triangle △
-circ °  degree °  ldots …  dots …  cdots …  mid |  parallel ∥  lfloor ⌊  rfloor ⌋  lceil ⌈  rceil ⌉
-langle ⟨  rangle ⟩  bullet •  star ⋆  ell ℓ  therefore ∴  because ∵
-"""
-_WORDS = _SYMBOL_TABLE.split()
-_SYMBOLS = dict(zip(_WORDS[::2], _WORDS[1::2], strict=True))
-_SYMBOLS |= {"quad": "  ", "qquad": "    ", "pmod": "mod ", "bmod": " mod "}
-_SYMBOLS |= dict.fromkeys(("left", "right", "big", "Big", "bigg", "Bigg", "displaystyle"), "")
-_ESCAPED = {",": " ", ";": " ", ":": " ", "!": "", " ": " ", "$": "$", "%": "%", "&": "&", "#": "#", "_": "_"}
-_ESCAPED |= {"{": "{", "}": "}", "\\": "\n", "(": "", ")": "", "[": "", "]": "", "|": "‖"}
-_NAMED_SETS = {"R": "ℝ", "N": "ℕ", "Z": "ℤ", "Q": "ℚ", "C": "ℂ", "P": "ℙ"}
-_WRAPPERS = frozenset(("text", "textbf", "textit", "textrm", "mathrm", "mathbf", "mathit", "mathsf", "mathcal"))
-_WRAPPERS |= {"operatorname", "boldsymbol", "boxed", "fbox", "mbox"}
-_MATRIX_BRACKETS = {"matrix": "[]", "pmatrix": "()", "bmatrix": "[]", "vmatrix": "||", "Bmatrix": "{}"}
-_SUPERSCRIPT = str.maketrans("0123456789+-=()nix", "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁼⁽⁾ⁿⁱˣ")
-_SUBSCRIPT = str.maketrans("0123456789+-=()aeioxnkm", "₀₁₂₃₄₅₆₇₈₉₊₋₌₍₎ₐₑᵢₒₓₙₖₘ")
 _COMMAND = re.compile(r"\\(?:([A-Za-z]+)\*?|(.))", re.DOTALL)
 _DIGITS = re.compile(r"[0-9]+")
+_RELATION = re.compile(r" *([→=∈≤≥<>]) *")
 _SIMPLE = re.compile(r"[\w.√²³°πℝ]*")
+# A formula between its delimiters; the group that matched is the formula itself.
 # As pandoc reads dollars: the formula touches both, and no digit follows. "$5 and $6" is money.
-_SPAN = re.compile(
+FORMULA = re.compile(
     r"\$\$(.{1,2000}?)\$\$|\\\[(.{1,2000}?)\\\]|\\\((.{1,2000}?)\\\)"
     r"|(?<!\$)\$(?=\S)([^$\n]*?\S)\$(?![\d$])",
     re.DOTALL,
@@ -49,7 +41,7 @@ def readable(text: str) -> str:
     if len(text) > LONGEST:
         return text
     pieces, end = [], 0
-    for match in _SPAN.finditer(text):
+    for match in FORMULA.finditer(text):
         pieces += [
             _Reader(text[end : match.start()], scripts=False).read(),
             readable_math(match[match.lastindex or 0]),
@@ -68,7 +60,7 @@ class _Reader:
 
     def __init__(self, source: str, *, scripts: bool) -> None:
         self.source, self.scripts, self.at, self.depth = source, scripts, 0, 0
-        self.matrices = 0
+        self.matrices = 0  # open environments whose rows stand side by side
 
     def read(self) -> str:
         """The rest of the source as text."""
@@ -85,10 +77,12 @@ class _Reader:
             return self._group()
         self.at += 1
         if self.scripts and char == "^":
-            return _script(self._script_argument(), "^", _SUPERSCRIPT)
+            return _script(self._script_argument(), "^", SUPERSCRIPT)
         if self.scripts and char == "_":
-            return _script(self._script_argument(), "_", _SUBSCRIPT)
-        return " " if self.scripts and char in "~&" else char
+            return _script(self._script_argument(), "_", SUBSCRIPT)
+        if char == "&" and self.scripts:
+            return " " if self.matrices else ""
+        return " " if self.scripts and char == "~" else char
 
     def _group(self) -> str:
         """``{…}`` without its braces; an unclosed or too deeply nested brace stays as written."""
@@ -149,31 +143,55 @@ class _Reader:
         if name is None:
             if escaped == "\\" and self.matrices:
                 return "; "
-            return _ESCAPED.get(escaped, match[0]) if self.scripts or escaped not in "\\ " else match[0]
+            return ESCAPED.get(escaped, match[0]) if self.scripts or escaped not in "\\ " else match[0]
         has_argument = self.source[self.at : self.at + 1] == "{"
+        if name in ("left", "right") and self.source[self.at : self.at + 1] == ".":
+            self.at += 1  # a bracket that is not seen
+            return ""
         if name in ("frac", "dfrac", "tfrac", "cfrac"):
             above, below = self._argument(), self._argument()
             return f"{_factor(above)}/{_factor(below)}"
+        if name in ("binom", "dbinom", "tbinom") and has_argument:
+            above, below = self._argument(), self._argument()
+            return f"({above} choose {below})"
+        if name in ("stackrel", "overset", "underset", "textcolor", "xrightarrow") and has_argument:
+            first = self._argument()
+            return f"→({first})" if name == "xrightarrow" else self._argument()
         if name == "sqrt":
             return self._root()
+        if name == "not" and self.scripts:
+            negated = self._argument()
+            return NEGATED.get(negated.strip(), f"¬{negated}")
+        if name in UNSEEN and has_argument:
+            self._argument()
+            return ""
+        if name == "tag" and has_argument:
+            return f"  ({self._argument()})"
+        if name in ACCENTS and (has_argument or self.scripts):
+            return "".join(char + ACCENTS[name] if char.isalnum() else char for char in self._argument())
         if name in ("begin", "end") and has_argument:
             return self._environment(name)
-        if name in _WRAPPERS and has_argument:
+        if name in WRAPPERS and has_argument:
             return self._argument()
         if name == "mathbb" and has_argument:
             letter = self._argument()
-            return _NAMED_SETS.get(letter, letter)
-        if name in _SYMBOLS:
-            return _SYMBOLS[name]
+            return NAMED_SETS.get(letter, letter)
+        if name in SYMBOLS:
+            return SYMBOLS[name]
         # \sin, \log, \max: the name reads well by itself. In prose, an unknown command may be a path: leave it.
         return name if self.scripts else match[0]
 
     def _environment(self, edge: str) -> str:
-        """A matrix in its brackets, rows apart by semicolons; the edges of other environments are dropped."""
-        brackets = _MATRIX_BRACKETS.get(self._argument())
-        if brackets is None:
+        """A matrix in its brackets, rows apart by semicolons; cases behind a brace; other edges are dropped."""
+        environment = self._argument().rstrip("*")
+        if environment == "array" and edge == "begin" and self.source[self.at : self.at + 1] == "{":
+            self._argument()  # how its columns are aligned
+        brackets = MATRIX_BRACKETS.get(environment)
+        if brackets is None and environment not in ("cases", "array"):
             return ""
         self.matrices = max(0, self.matrices + (1 if edge == "begin" else -1))
+        if brackets is None:
+            return "{ " if (environment, edge) == ("cases", "begin") else ""
         return brackets[0 if edge == "begin" else 1]
 
     def _root(self) -> str:
@@ -181,7 +199,7 @@ class _Reader:
         if self.source[self.at : self.at + 1] == "[" and "]" in self.source[self.at :]:
             close = self.source.index("]", self.at)
             index, self.at = self.source[self.at + 1 : close], close + 1
-        return f"{index.translate(_SUPERSCRIPT)}√{_factor(self._argument())}"
+        return f"{index.translate(SUPERSCRIPT)}√{_factor(self._argument())}"
 
 
 def _factor(text: str) -> str:
@@ -195,4 +213,5 @@ def _script(text: str, mark: str, table: dict[int, int]) -> str:
         return raised
     if raised and all(ord(char) in table for char in raised):
         return raised.translate(table)
+    text = _RELATION.sub(r"\1", text)
     return f"{mark}{text}" if len(text) == 1 else f"{mark}({text})"

@@ -36,12 +36,13 @@ _BOLD = re.compile(r"\*\*(?=\S)([^*\n]+?)(?<=\S)\*\*")
 
 
 class Page:
-    """Prints on ``console``; ``styled`` and ``unicode`` say what the terminal behind it can show."""
+    """Prints on ``console``; ``styled``, ``unicode`` and ``draws_boxes`` say what the terminal behind can show."""
 
     def __init__(self, console: Console) -> None:
         self.console = console
         self.styled = console.is_terminal and not console.is_dumb_terminal and not console.no_color
         self.unicode = _encodes(console.encoding, "…·→√²αℝ⠋")
+        self.draws_boxes = _encodes(console.encoding, "│┌╭├┼┄┆▼")
         self.dot = " · " if self.unicode else ", "
 
     @property
@@ -64,9 +65,9 @@ class Page:
         """Prints ``text``, which may have several lines."""
         self._print(Text(self.fit(text), style=style), indent)
 
-    def parts(self, *parts: tuple[str, str], indent: int = 0) -> None:
-        """Prints one line of (text, style) parts."""
-        self._print(Text.assemble(*((self.fit(text), style) for text, style in parts)), indent)
+    def parts(self, *parts: tuple[str, str], indent: int = 0, hang: int = 0) -> None:
+        """Prints one line of (text, style) parts; where it is wrapped, further lines begin ``hang`` columns further."""
+        self._print(Text.assemble(*((self.fit(text), style) for text, style in parts)), indent, hang)
 
     def field(self, label: str, value: str, style: str = "") -> None:
         """Prints ``label`` and ``value`` in two columns; plain: ``label: value``."""
@@ -107,6 +108,10 @@ class Page:
             end = match.end()
         self._print(rich_text.append(shown[end:]), indent)
 
+    def prose_line(self, text: str) -> str:
+        """A text with formulas as a person reads it, still to be printed."""
+        return readable(clean(text)) if self.unicode else text
+
     def code(self, program: str, indent: int = 2) -> None:
         """Prints a Python program, highlighted."""
         shown = self.fit(clip_lines(program, most=200))
@@ -117,11 +122,13 @@ class Page:
         highlighted.rstrip()
         self._print(highlighted, indent)
 
-    def _print(self, text: Text, indent: int) -> None:
+    def _print(self, text: Text, indent: int, hang: int = 0) -> None:
         if self.styled:
             # Wrapped here and not padded by rich: who copies from the terminal should get no trailing spaces.
-            lines = text.wrap(self.console, max(8, self.width - indent), overflow="fold")
-            self.console.print(Text("\n").join(Text.assemble(" " * indent, line) for line in lines))
+            lines = text.wrap(self.console, max(8, self.width - indent - hang), overflow="fold")
+            starts = [" " * indent, *[" " * (indent + hang)] * (len(lines) - 1)]
+            shown = (Text.assemble(start, line) for start, line in zip(starts, lines, strict=True))
+            self.console.print(Text("\n").join(shown))
             return
         padded = "\n".join(f"{' ' * indent}{line}".rstrip() for line in text.plain.split("\n"))
         self.console.print(Text(padded), soft_wrap=True)

@@ -1,4 +1,4 @@
-"""The interactive session: problems and commands in, solutions out.
+"""The interactive session: problems, follow-up questions and commands in, solutions out.
 
 Nothing heavy is imported before the prompt appears: solver, strategies and with them LangGraph load in a thread while
 the first problem is typed.
@@ -8,70 +8,31 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Coroutine
 from concurrent.futures import Future
 from importlib import import_module
-from typing import Any, Protocol
+from typing import Any
 
 from prompt_toolkit import PromptSession
 from rich.console import Console
 
 from mathagent import __version__
-from mathagent.budget import Budget
 from mathagent.config import settings
 from mathagent.console.clean_text import one_line
+from mathagent.console.conversation import Conversation
 from mathagent.console.interrupts import Interruptible
+from mathagent.console.live_python import LivePython, python_code
 from mathagent.console.page import Page
-from mathagent.console.render import SolveView
-from mathagent.console.repl_commands import CommandCompleter, parse_command
+from mathagent.console.repl_actions import Actions
+from mathagent.console.repl_commands import Command, CommandCompleter, parse_command
 from mathagent.console.repl_input import open_history, open_prompt
 from mathagent.console.repl_session import ReplOptions, Session
-from mathagent.console.solution_view import show_solution
+from mathagent.console.repl_solve import Ask, Solves, ask_again
+from mathagent.console.repl_solver import OpenSolver, SolverLike, open_solver
 from mathagent.errors import MathagentError
-from mathagent.events import Event
-from mathagent.models.base import PullProgress
 from mathagent.strategies import STRATEGIES
-from mathagent.types import Solution
 
 __all__ = ["OpenSolver", "ReplOptions", "SolverLike", "run_repl"]
-
-
-class SolverLike(Protocol):
-    """What the session needs of a Solver."""
-
-    async def solve(
-        self,
-        problem: str,
-        strategy: str,
-        *,
-        budget: Budget | None,
-        config: Mapping[str, Any] | None,
-        seed: int | None,
-        on_event: Callable[[Event], None] | None,
-        interrupt: asyncio.Event | None,
-    ) -> Solution:
-        """See Solver.solve."""
-        ...
-
-    async def aclose(self) -> None:
-        """See Solver.aclose."""
-        ...
-
-
-OpenSolver = Callable[[ReplOptions, Callable[[PullProgress], None]], SolverLike]
-
-
-def open_solver(options: ReplOptions, on_progress: Callable[[PullProgress], None]) -> SolverLike:
-    """The Solver that ``options`` describe. Raises UsageError."""
-    from mathagent.solver import Solver
-
-    return Solver(
-        options.model,
-        base_url=options.base_url,
-        sandbox=options.sandbox,
-        cache=options.cache,
-        on_progress=on_progress,
-    )
 
 
 def run_repl(
@@ -88,28 +49,39 @@ def run_repl(
 
 class _Repl:
     def __init__(self, options: ReplOptions, open_solver: OpenSolver, console: Console) -> None:
-        self._console, self._page = console, Page(console)
+        self._page = Page(console)
         self._session = Session(options, self._page)
-        self._open_solver = open_solver
-        self._solver: SolverLike | None = None
-        self._view = SolveView(console)
+        self._conversation, self._python = Conversation(), LivePython()
         self._loaded: Future[None] | None = None
+        self._interruptible = Interruptible()
+        self._solves = Solves(
+            console,
+            self._session,
+            self._conversation,
+            self._python,
+            open_solver=open_solver,
+            until_loaded=self._until_loaded,
+            interruptible=self._interruptible,
+        )
+        self._actions = Actions(self._page, self._conversation, self._python, self._solves.solver)
+        self._leaving = False  # Ctrl-C was the last key, at an empty prompt
 
     async def run(self) -> int:
-        """Reads and answers until Ctrl-D or /quit."""
+        """Reads and answers until Ctrl-D, /quit, or Ctrl-C twice."""
         history, trouble = open_history(settings().home_dir / "history")
         prompt = open_prompt(history, CommandCompleter(self._session.setting_names))
         self._show_header(trouble)
-        with Interruptible() as interruptible:
+        with self._interruptible:
             try:
                 while (text := await self._read(prompt)) is not None:
                     try:
-                        if not await self._answer(text, interruptible):
+                        if not await self._answer(text):
                             break
                     except MathagentError as error:
                         self._page.line(f"error: {one_line(str(error))}", style="red")
             finally:
-                await self._close_solver()
+                await self._python.aclose()
+                await self._solves.aclose()
         return 0
 
     def _show_header(self, trouble: str) -> None:
@@ -120,15 +92,24 @@ class _Repl:
             self._page.line(trouble, style="magenta")
 
     async def _read(self, prompt: PromptSession[str]) -> str | None:
-        """The next text; empty after Ctrl-C, None after Ctrl-D."""
+        """The next text; empty after Ctrl-C, None after Ctrl-D and the second Ctrl-C at an empty prompt."""
         self._page.line()
+        draft, self._solves.draft = self._solves.draft, ""
         try:
             # Interruptible owns SIGINT; while the prompt is open, Ctrl-C is a key like any other.
-            text = await prompt.prompt_async(handle_sigint=False, pre_run=self._load_in_background)
+            text = await prompt.prompt_async(handle_sigint=False, pre_run=self._load_in_background, default=draft)
         except KeyboardInterrupt:
+            if prompt.default_buffer.text:
+                self._leaving = False
+                return ""
+            if self._leaving:
+                return None
+            self._leaving = True
+            self._page.line("Ctrl-C again leaves", style="dim")
             return ""
         except EOFError:
             return None
+        self._leaving = False
         return text.encode("utf-8", "replace").decode("utf-8")  # bytes that are no UTF-8 came as lone surrogates
 
     def _load_in_background(self) -> None:
@@ -140,62 +121,42 @@ class _Repl:
         if self._loaded is not None:
             await asyncio.wrap_future(self._loaded)
 
-    async def _answer(self, text: str, interruptible: Interruptible) -> bool:
-        """Runs a command or solves a problem; False: the person wants to leave."""
-        command = parse_command(text)
+    async def _answer(self, text: str) -> bool:
+        """Runs a command or Python, or solves a problem; False: the person wants to leave."""
+        command, code = parse_command(text), python_code(text)
         if command is not None and command.name == "/quit":
             return False
         if command is not None:
             await self._until_loaded()
-            self._session.run(command)
+            await self._command(command)
+        elif code is not None:
+            await self._stoppable(self._actions.run_python(code))
         elif text.strip():
-            await self._solve(text, interruptible)
+            await self._solves.solve(Ask(text))
         return True
 
-    async def _solve(self, problem: str, interruptible: Interruptible) -> None:
-        options = self._session.options
+    async def _command(self, command: Command) -> None:
+        if command.name == "/retry":
+            await self._solves.solve(ask_again(self._conversation, self._session, command))
+        elif not self._session.run(command):
+            await self._stoppable(self._actions.run(command))
 
-        async def solve(interrupt: asyncio.Event) -> Solution:
+    async def _stoppable(self, work: Coroutine[Any, Any, None]) -> None:
+        """Does ``work``, which a Ctrl-C ends: there is no best so far to keep."""
+        done = False
+
+        async def working(interrupt: asyncio.Event) -> None:
+            nonlocal done
             await self._until_loaded()
-            solver = await self._current_solver()
-            return await solver.solve(
-                problem,
-                options.strategy,
-                budget=options.budget,
-                config=options.config,
-                seed=options.seed,
-                on_event=self._view.on_event,
-                interrupt=interrupt,
-            )
+            await work
+            done = True
 
-        self._page.line()
-        with SolveView(self._console) as self._view:
-            solution = await interruptible.run(solve, self._note_interrupt)
-        if solution is None:
-            self._page.line("given up", style="magenta")
-            return
-        self._page.line()
-        show_solution(self._console, solution)
-
-    def _note_interrupt(self) -> None:
-        self._view.note("stopping with the best so far; Ctrl-C again gives up")
-
-    async def _current_solver(self) -> SolverLike:
-        """The open solver; opened anew after another model was chosen."""
-        if self._session.solver_is_stale:
-            await self._close_solver()
-            self._session.solver_is_stale = False
-        if self._solver is None:
-            # Through self: a download is shown by the view of the solve that needs it.
-            self._solver = self._open_solver(
-                self._session.options, lambda progress: self._view.on_progress(progress)
-            )
-        return self._solver
-
-    async def _close_solver(self) -> None:
-        solver, self._solver = self._solver, None
-        if solver is not None:
-            await solver.aclose()
+        try:
+            await self._interruptible.run(working, self._interruptible.give_up)
+        finally:
+            work.close()
+        if not done:
+            self._page.line("stopped", style="magenta")
 
 
 def _load(done: Future[None]) -> None:

@@ -10,20 +10,32 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from prompt_toolkit.completion import CompleteEvent, Completer, Completion
+from prompt_toolkit.completion import CompleteEvent, Completer, Completion, PathCompleter
 from prompt_toolkit.document import Document
 from pydantic import ValidationError
 
 from mathagent.budget import Budget
+from mathagent.console.live_python import is_unfinished_code, python_code
 from mathagent.errors import UnknownName, UsageError
 from mathagent.models import BACKENDS
 from mathagent.strategies import STRATEGIES
 
 COMMANDS: dict[str, tuple[str, str]] = {
-    "/strategy": ("[NAME]", "choose how to solve; without a name: what there is"),
-    "/model": ("[NAME]", "choose who answers; without a name: what there is"),
-    "/budget": ("[tokens=N seconds=S calls=N]", "limit each solve; none lifts a limit, as in seconds=none"),
+    "/why": ("", "what speaks for the last answer, and what against it"),
+    "/check": ("", "run the last answer's certificate again, without a model"),
+    "/candidates": ("[N]", "all candidates of the last solve; with a number: that one, whole"),
+    "/retry": ("[key=value ...]", "the last problem again, with another seed; settings count for this once"),
+    "/hint": ("[TEXT]", "a hint for the next solve; while one runs, just type it"),
+    "/save": ("FILE", "write the last solution to a .json, .md or .html file"),
+    "/open": ("[FILE]", "write the trace of the last solve as a page, and open it in a browser"),
+    "/new": ("", "forget the earlier questions and the Python session"),
+    "/strategy": ("[NAME [key=value ...]]", "choose how to solve; alone: what there is; show NAME: its graph"),
     "/set": ("[key=value ...]", "settings of the strategy; an empty value (key=) restores the default"),
+    "/model": ("[NAME]", "choose who answers; without a name: what there is"),
+    "/budget": ("[tokens=N seconds=S calls=N]", "limit each solve; seconds=none lifts a limit, none lifts all"),
+    "/tools": ("", "what programs can be run with"),
+    "/memory": ("", "what is remembered of earlier sessions"),
+    "/debug": ("[on|off]", "show how typed questions to the model are answered"),
     "/help": ("", "this list"),
     "/quit": ("", "leave; so does Ctrl-D"),
 }
@@ -35,10 +47,11 @@ _ENVIRONMENT_CLOSE = re.compile(r"\\end\{(\w+\*?)\}")
 
 @dataclass(frozen=True)
 class Command:
-    """A line that starts with a slash: its name, as it stands in COMMANDS, and the words behind it."""
+    """A line that starts with a slash: its name, as it stands in COMMANDS, the words behind it, and these as typed."""
 
     name: str
-    words: tuple[str, ...]
+    words: tuple[str, ...] = ()
+    text: str = ""
 
 
 def parse_command(line: str) -> Command | None:
@@ -49,11 +62,17 @@ def parse_command(line: str) -> Command | None:
     name = {"/exit": "/quit", "/q": "/quit", "/?": "/help"}.get(words[0].lower(), words[0].lower())
     if name not in COMMANDS:
         raise UnknownName("command", words[0], COMMANDS)
-    return Command(name, tuple(words[1:]))
+    takes, _ = COMMANDS[name]
+    if len(words) > 1 and not takes:
+        raise UsageError(f"{name} takes nothing behind it")
+    return Command(name, tuple(words[1:]), line.strip()[len(words[0]) :].strip())
 
 
 def changed_budget(budget: Budget, words: Iterable[str]) -> Budget:
     """``budget`` with ``tokens=… seconds=… calls=…`` in place. Raises UsageError naming what is wrong."""
+    words = list(words)
+    if [word.lower() for word in words] == ["none"]:
+        return Budget()
     limits = budget.model_dump()
     for word in words:
         name, separator, value = word.partition("=")
@@ -88,6 +107,9 @@ def is_unfinished(text: str) -> bool:
         return not text.endswith("\\\\")
     if text.startswith("/") or text.endswith("\n"):
         return False
+    code = python_code(text)
+    if code is not None:
+        return is_unfinished_code(code)
     return (
         text.count("$$") % 2 == 1
         or len(re.findall(r"(?<!\\)\\\[", text)) > len(re.findall(r"(?<!\\)\\\]", text))
@@ -106,16 +128,22 @@ def known_models() -> dict[str, str]:
 class CommandCompleter(Completer):
     """Completes commands and what may follow them; says nothing inside a problem.
 
-    ``settings`` gives the names that ``/set`` takes: it is asked while typing, and so must not load anything.
+    ``settings`` gives the settings of a strategy (None: of the one in force): it is asked while typing, and so must
+    not load anything.
     """
 
-    def __init__(self, settings: Callable[[], Mapping[str, str]]) -> None:
+    def __init__(self, settings: Callable[[str | None], Mapping[str, str]]) -> None:
         self._settings = settings
+        self._paths = PathCompleter(expanduser=True)
 
     def get_completions(self, document: Document, complete_event: CompleteEvent) -> Iterable[Completion]:
         """See Completer.get_completions."""
         text = document.text_before_cursor
         if not text.startswith("/") or "\n" in text:
+            return
+        command, space, behind = text.partition(" ")
+        if space and command in ("/save", "/open"):
+            yield from self._paths.get_completions(Document(behind.lstrip()), complete_event)
             return
         word = text.rsplit(" ", 1)[-1]
         for name, meta in self._candidates(text).items():
@@ -125,13 +153,18 @@ class CommandCompleter(Completer):
                 yield Completion(text, start_position=-len(word), display=name, display_meta=meta)
 
     def _candidates(self, text: str) -> Mapping[str, str]:
-        command, space, _ = text.partition(" ")
+        command, space, behind = text.partition(" ")
         if not space:
             return {name: meaning for name, (_, meaning) in COMMANDS.items()}
         if command == "/strategy":
-            return dict.fromkeys(STRATEGIES.names(), "")
+            first, another, _ = behind.lstrip().partition(" ")
+            if another and first != "show":
+                return self._settings(first)
+            return dict.fromkeys(STRATEGIES.names(), "") | ({} if another else {"show": "its paper and graph"})
         if command == "/model":
             return known_models()
         if command == "/budget":
             return {f"{name}=": "" for name in BUDGET_FIELDS}
-        return self._settings() if command == "/set" else {}
+        if command == "/debug":
+            return {"on": "", "off": ""}
+        return self._settings(None) if command in ("/set", "/retry") else {}

@@ -23,13 +23,17 @@ from mathagent.console.repl_commands import (
 from mathagent.errors import UsageError
 from mathagent.sandbox import INTERACTIVE_SANDBOX
 from mathagent.strategies import DEFAULT_STRATEGY, STRATEGIES
+from mathagent.tools import TOOLS
 from mathagent.types import Value
 
 KEYS = {
     "Enter": "solve; goes on in a new line while a formula ($$, \\[) is open or a backslash ends the line",
     "Alt-Enter": "a new line",
-    "Ctrl-C": "while solving: stop with the best so far; again: give up. At the prompt: clear it",
+    "Ctrl-C": "while solving: stop with the best so far; again: give up. At an empty prompt, twice: leave",
     "Ctrl-D": "leave",
+    "Tab": "complete a command, a name, a setting, a file",
+    "!expr": "run Python beside the last answer, with the names of its program; so do lines after >>>",
+    "typing": "while a solve runs: a hint for the model, Enter sends it",
 }
 
 
@@ -42,8 +46,10 @@ class ReplOptions(Value):
     budget: Budget = Budget()
     config: dict[str, Any] = Field(default_factory=dict)
     seed: int | None = None
+    min_confidence: float | None = None
     sandbox: str = INTERACTIVE_SANDBOX
     cache: bool = True
+    approve: bool = False
 
 
 class Session:
@@ -56,6 +62,7 @@ class Session:
         self.options, self._first = options, options
         self._page = page
         self.solver_is_stale = False
+        self.debug = False
         STRATEGIES.path(options.strategy)
         _backend_of(self.model, options.base_url)
 
@@ -64,21 +71,34 @@ class Session:
         """The model in force, as a person writes it."""
         return self.options.model or settings().model
 
-    def run(self, command: Command) -> None:
-        """Does what ``command`` says. Raises UsageError, and then nothing has changed."""
-        {
+    def run(self, command: Command) -> bool:
+        """Does what ``command`` says; False where it is none of the session's commands.
+
+        Raises UsageError, and then nothing has changed.
+        """
+        action = {
             "/strategy": self._strategy,
             "/model": self._model,
             "/budget": self._budget,
             "/set": self._set,
+            "/tools": self._tools,
+            "/memory": self._memory,
+            "/debug": self._debug,
             "/help": self._help,
-        }[command.name](command.words)
+        }.get(command.name)
+        if action is not None:
+            action(command.words)
+        return action is not None
 
-    def setting_names(self) -> dict[str, str]:
-        """The settings of the strategy, for completion: none while its module is not yet loaded."""
-        if STRATEGIES.path(self.options.strategy).partition(":")[0] not in sys.modules:
+    def setting_names(self, strategy: str | None = None) -> dict[str, str]:
+        """The settings of the strategy (None: of the one in force), for completion: none while it is not loaded."""
+        name = strategy or self.options.strategy
+        try:
+            if STRATEGIES.path(name).partition(":")[0] not in sys.modules:
+                return {}
+        except UsageError:
             return {}
-        fields = STRATEGIES.load(self.options.strategy).config.model_fields
+        fields = STRATEGIES.load(name).config.model_fields
         return {f"{name}=": field.description or "" for name, field in fields.items()}
 
     def _strategy(self, words: tuple[str, ...]) -> None:
@@ -89,13 +109,32 @@ class Session:
                 rows += [_row(name, one.summary, is_chosen=name == self.options.strategy), ("", one.paper, "")]
             self._page.table(rows)
             return
-        (name,) = _only(words, "/strategy NAME")
+        if words[0] == "show":
+            self._show_strategy(_only(words[1:], "/strategy show NAME")[0] if words[1:] else self.options.strategy)
+            return
+        name, *pairs = words
         chosen = STRATEGIES.load(name)
         kept = {key: value for key, value in self.options.config.items() if key in chosen.config.model_fields}
-        chosen.configure(kept)
         dropped = sorted(set(self.options.config) - set(kept))
+        kept = changed_settings(kept, tuple(pairs))
+        chosen.configure(kept)
         self.options = self.options.model_copy(update={"strategy": name, "config": kept})
         self._page.line(f"strategy {name}" + (f"; it has no {', '.join(dropped)}: dropped" if dropped else ""))
+        if pairs:
+            self._show_settings()
+
+    def _show_strategy(self, name: str) -> None:
+        """What a strategy is: its paper, and its graph as it would run now."""
+        from mathagent.console.graph_view import graph_lines, graph_of
+
+        strategy = STRATEGIES.load(name)
+        config = self.options.config if name == self.options.strategy else {}
+        self._page.line(strategy.summary)
+        self._page.line(strategy.paper, style="dim")
+        self._page.line()
+        graph = graph_of(strategy, strategy.configure(config))
+        for line in graph_lines(graph, self._page.width, unicode=self._page.draws_boxes):
+            self._page.line(line)
 
     def _model(self, words: tuple[str, ...]) -> None:
         if not words:
@@ -116,14 +155,38 @@ class Session:
     def _set(self, words: tuple[str, ...]) -> None:
         strategy = STRATEGIES.load(self.options.strategy)
         config = changed_settings(self.options.config, words)
-        values = strategy.configure(config)
+        strategy.configure(config)
         self.options = self.options.model_copy(update={"config": config})
+        self._show_settings()
+
+    def _show_settings(self) -> None:
+        strategy, config = STRATEGIES.load(self.options.strategy), self.options.config
+        values = strategy.configure(config)
         rows = []
         for name, value in values.model_dump(mode="json").items():
             text = "" if value is None else one_line(value if isinstance(value, str) else json.dumps(value), 60)
             about = strategy.config.model_fields[name].description or ""
             rows.append(_row(f"{name}={text}", about, is_chosen=name in config))
         self._page.table(rows)
+
+    def _tools(self, words: tuple[str, ...]) -> None:
+        for name in TOOLS.names():
+            about = (TOOLS.load(name).__doc__ or "").split("\n\n")[0]
+            self._page.table([_row(name, " ".join(about.split()))])
+        sandbox = f"programs run in the sandbox '{self.options.sandbox}'; mathagent doctor says what it holds"
+        self._page.line(sandbox, style="dim")
+
+    def _memory(self, words: tuple[str, ...]) -> None:
+        self._page.line("There is no memory of solved problems yet: it comes with a later version.")
+        self._page.line(
+            "Kept between sessions: the replies of models (the cache) and what you typed (the history)."
+        )
+
+    def _debug(self, words: tuple[str, ...]) -> None:
+        if words not in ((), ("on",), ("off",)):
+            raise UsageError("/debug takes on or off")
+        self.debug = words == ("on",) if words else not self.debug
+        self._page.line(f"debug {'on' if self.debug else 'off'}")
 
     def _help(self, words: tuple[str, ...]) -> None:
         self._page.table([_row(f"{name} {takes}".strip(), about) for name, (takes, about) in COMMANDS.items()])

@@ -7,42 +7,54 @@ from collections import Counter
 from rich.console import Console
 
 from mathagent.console.clean_text import one_line
-from mathagent.console.page import Page
+from mathagent.console.page import LABEL, Page
 from mathagent.types import Candidate, Solution
 
 
-def show_solution(console: Console, solution: Solution) -> None:
-    """Prints ``solution`` on ``console``: on a terminal as a small table, else as ``label: value`` lines."""
+def show_solution(console: Console, solution: Solution, *, stacked: str = "") -> None:
+    """Prints ``solution`` on ``console``: on a terminal as a small table, else as ``label: value`` lines.
+
+    ``stacked`` is the answer over several lines, where it has been drawn (see answers/stacked.py).
+    """
     page = Page(console)
-    _show_answer(page, solution)
+    _show_answer(page, solution, stacked)
     if solution.answer is not None:
         page.field("confidence", page.dot.join(_confidence(solution)))
-        page.field("evidence", page.dot.join(_evidence(solution)))
+        page.field("evidence", page.dot.join(evidence_words(solution)))
     elif solution.candidates:
         for kind, message in _failures(solution.candidates, page.dot):
             page.field(kind, message)
-    page.field("cost", page.dot.join(_cost(solution)))
+    page.field("cost", page.dot.join(cost_words(solution)))
     if solution.stopped != "finished":
         detail = one_line(solution.detail) or solution.stopped
         page.field("stopped", f"error: {detail}" if solution.stopped == "error" else detail, style="magenta")
 
 
-def _show_answer(page: Page, solution: Solution) -> None:
+def _show_answer(page: Page, solution: Solution, stacked: str) -> None:
     if solution.answer is None:
         page.field("answer", "none", style="bold red")
         return
     shown = page.math(solution.answer)
-    page.field("answer", shown, style="bold green")
+    label, style = ("unsure", "bold yellow") if solution.abstained else ("answer", "bold green")
+    page.field(label, shown, style=style)
+    if stacked and page.console.is_terminal:
+        page.line()
+        for line in stacked.split("\n"):
+            page.line(line, style="green", indent=LABEL)
+        page.line()
     if shown != page.fit(solution.answer).strip():
         page.field("as written", solution.answer)
 
 
 def _confidence(solution: Solution) -> list[str]:
     number = "unknown" if solution.confidence is None else f"{solution.confidence:.2f}"
+    if solution.abstained:
+        number += ", less than was asked for"
     return [number, *([one_line(solution.confidence_basis)] if solution.confidence_basis else [])]
 
 
-def _evidence(solution: Solution) -> list[str]:
+def evidence_words(solution: Solution) -> list[str]:
+    """How many checks of the certificate hold, fail and are undecided."""
     if not solution.certificate:
         return ["none that can be run again"]
     counts: Counter[str] = Counter(check.outcome for check in solution.certificate)
@@ -69,7 +81,8 @@ def _failures(candidates: tuple[Candidate, ...], dot: str) -> list[tuple[str, st
     return [tally, *(("for example" if len(failures) > 1 else "because", text) for text, _ in messages)]
 
 
-def _cost(solution: Solution) -> list[str]:
+def cost_words(solution: Solution) -> list[str]:
+    """Calls, tokens and seconds."""
     usage = solution.usage
     calls = counted(usage.calls, "call")
     if usage.cached_calls:

@@ -20,6 +20,10 @@ VALUE_KINDS = frozenset({"execution", "recomputation", "agreement"})
 """Kinds whose program computes the answer; the programs of the others are given it."""
 MAX_CHARACTERS = 100_000
 _COMMON = frozenset({Fraction(0), Fraction(1), Fraction(2)})
+_KNOWLEDGE = frozenset(
+    Fraction(number) for number in (3, 4, 7, 10, 12, 16, 24, 30, 52, 60, 90, 100, 180, 360, 365, 1000, 3600)
+)
+"""Numbers of units and shapes, which problems leave unsaid."""
 NUMBER = re.compile(r"\d+(?:,\d{3})+(?:\.\d+)?|\d+(?:\.\d+)?|\.\d+")
 """A number in digits, as problems state it."""
 _ONES = (
@@ -60,7 +64,8 @@ def _objection(check: Check, tree: ast.Module, problem: Problem) -> str | None:
         return "the program does not use the answer"
     if check.kind == "reverse" and exact_value(check.expected) not in stated_numbers(problem.text):
         return f"the problem does not state {check.expected}"
-    return _tailored(tree, _written_by_model(check, tree), number_of(source), problem)
+    written = _written_by_model(check, tree)
+    return _tailored(tree, written, number_of(source), problem) or _invented(written, problem)
 
 
 def stated_numbers(text: str) -> frozenset[Fraction]:
@@ -101,6 +106,23 @@ def _tailored(tree: ast.Module, written: list[ast.stmt], answer: Fraction | None
     held = any(_value(node) == answer for statement in written for node in ast.walk(statement))
     if held and abs(answer) not in _allowed(problem):
         return "the program holds the answer as a number that the problem does not state"
+    return None
+
+
+def _invented(written: list[ast.stmt], problem: Problem) -> str | None:
+    """Whether what a model wrote holds a number that is neither the problem's nor common knowledge.
+
+    Small models put numbers of their examples, or results of their own, into what they say the problem states.
+    """
+    allowed = _allowed(problem) | _KNOWLEDGE
+    for statement in written:
+        for node in ast.walk(statement):
+            value = _value(node)
+            if value is None:
+                continue
+            size = abs(value)  # 5 % may stand as 5, 0.05, 1.05 or 0.95
+            if not allowed & {size, size * 100, size / 100, (size - 1) * 100, (1 - size) * 100}:
+                return f"it uses {value}, which the problem does not state"
     return None
 
 

@@ -10,6 +10,7 @@ import asyncio
 import sys
 from typing import Any
 
+from mathagent.agents.follow_up import Understood
 from mathagent.console.repl import ReplOptions, run_repl
 from mathagent.errors import BackendError
 from mathagent.events import (
@@ -22,6 +23,7 @@ from mathagent.events import (
     TokenDelta,
     Voted,
 )
+from mathagent.sandbox.process import ProcessSandbox
 from mathagent.types import Answer, Candidate, Check, Execution, Problem, Solution, Usage
 
 CODE = '''def solution():
@@ -37,6 +39,7 @@ class PlayedSolver:
 
     def __init__(self, options: ReplOptions) -> None:
         self.options = options
+        self.sandbox = ProcessSandbox()
 
     async def solve(
         self, problem: str, strategy: str, *, on_event: Any, interrupt: asyncio.Event, **_: Any
@@ -96,6 +99,9 @@ class PlayedSolver:
         )
         on_event(SolveFinished(solution=solution))
         return solution
+
+    async def understand(self, text: str, *_: Any, **__: Any) -> Understood:
+        return Understood(text=text)
 
     async def aclose(self) -> None:
         print(f"closed {self.options.model}")

@@ -3,92 +3,14 @@
 from __future__ import annotations
 
 import json
-import os
-import pty
-import re
-import select
-import signal
 import sys
-import time
 from pathlib import Path
-from types import TracebackType
 
 import pytest
 
+from tests.integration.terminal import ALT_ENTER, CTRL_C, CTRL_D, ENTER, PROMPT, TAB, UP, Terminal
+
 APP = Path(__file__).with_name("repl_app.py")
-PROMPT = "\n>"  # its space is drawn by moving the cursor
-ENTER, CTRL_C, CTRL_D, ALT_ENTER, TAB, UP = "\r", "\x03", "\x04", "\x1b\r", "\t", "\x1b[A"
-PATIENCE_S = 60.0  # a loaded machine may take long; a healthy one needs a second
-_SEQUENCE = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]|\x1b\][^\x07]*\x07|\x1b[=>78]")
-
-
-class Terminal:
-    """A child process on a pseudo-terminal of 100 × 40."""
-
-    def __init__(self, home: Path, *arguments: str) -> None:
-        environment = os.environ | {
-            "MATHAGENT_HOME": str(home),
-            "TERM": "xterm-256color",
-            "PROMPT_TOOLKIT_NO_CPR": "1",
-            "LINES": "40",
-            "COLUMNS": "100",
-            "PYTHONUTF8": "1",
-        }
-        environment.pop("NO_COLOR", None)
-        self.pid, self._fd = pty.fork()
-        if self.pid == 0:
-            os.execve(sys.executable, [sys.executable, *arguments], environment)
-        self._raw, self.seen = b"", ""
-        self._read_until = 0
-        self.status: int | None = None
-
-    def __enter__(self) -> Terminal:
-        self.expect(PROMPT)
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if self.status is None:
-            os.kill(self.pid, signal.SIGKILL)
-            os.waitpid(self.pid, 0)
-        os.close(self._fd)
-
-    def press(self, *keys: str) -> None:
-        for key in keys:
-            os.write(self._fd, key.encode())
-            time.sleep(0.05)  # Escape followed at once by a key would be another key
-
-    def expect(self, text: str) -> str:
-        """Waits for ``text`` behind all that was waited for before; returns what came up to its end."""
-        deadline = time.monotonic() + PATIENCE_S
-        while (found := self.seen.find(text, self._read_until)) < 0:
-            if not self._read(deadline):
-                raise AssertionError(f"{text!r} did not appear in:\n{self.seen[self._read_until :]}")
-        start, self._read_until = self._read_until, found + len(text)
-        return self.seen[start : self._read_until]
-
-    def leave(self) -> int:
-        """Waits for the end of the child; returns its exit code."""
-        deadline = time.monotonic() + PATIENCE_S
-        while self._read(deadline):
-            pass
-        _, status = os.waitpid(self.pid, 0)
-        self.status = os.waitstatus_to_exitcode(status)
-        return self.status
-
-    def _read(self, deadline: float) -> bool:
-        """Reads what is there; False at the child's end or the deadline."""
-        ready, _, _ = select.select([self._fd], [], [], max(0.0, deadline - time.monotonic()))
-        if not ready:
-            return False
-        try:
-            data = os.read(self._fd, 65_536)
-        except OSError:  # Linux says so when the child has closed the terminal
-            return False
-        self._raw += data
-        self.seen = _SEQUENCE.sub("", self._raw.decode("utf-8", "replace")).replace("\r", "")
-        return bool(data)
 
 
 @pytest.fixture

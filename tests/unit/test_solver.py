@@ -110,6 +110,18 @@ async def test_bad_problems(text: str) -> None:
             await solver.solve(text)
 
 
+async def test_a_minimal_confidence_is_a_probability() -> None:
+    backend = ScriptedBackend(["\\boxed{1}"])
+    async with Solver(backend, cache=False) as solver:
+        with pytest.raises(UsageError, match="from 0 to 1"):
+            await solver.solve("x", "cot", min_confidence=1.5)
+        assert backend.requests == []
+        events = [event async for event in solver.stream("x", "cot", min_confidence=0.9)]
+    assert isinstance(events[-1], SolveFinished)
+    assert events[-1].solution.abstained
+    assert events[-1].solution.answer == "1"
+
+
 async def test_unknown_strategy_and_setting() -> None:
     async with Solver(ScriptedBackend([]), cache=False) as solver:
         with pytest.raises(UsageError, match="did you mean pal"):

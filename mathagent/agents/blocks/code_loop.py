@@ -52,7 +52,8 @@ class CodeLoopConfig(StrategyConfig):
         default="live", description="Whether a program sees the names of earlier ones."
     )
     mark: Literal["boxed", "final-answer", "any"] = Field(
-        default="boxed", description="What states the final answer."
+        default="any",
+        description="What states the final answer: a box, the words Final Answer, or either and more.",
     )
     both: Literal["run", "finish", "error"] = Field(
         default="run",

@@ -264,6 +264,6 @@ def test_roles_have_their_prompts() -> None:
     for role in ROLES:
         assert "problem" in slots(role.prompt)
     assert {role.name for role in ROLES} == {
-        *("planner", "coder", "reasoner", "verifier", "refiner", "judge", "extractor")
+        *("planner", "coder", "reasoner", "verifier", "refiner", "judge", "extractor", "rewriter")
     }
     assert all(slots(prompt) for prompt in ASK_PROMPTS)

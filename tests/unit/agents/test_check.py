@@ -14,7 +14,7 @@ from mathagent.agents.blocks.check import CHECK_PROMPTS, PROPOSER, check_candida
 from mathagent.agents.context import RunContext
 from mathagent.answers.compare import AnswerComparer
 from mathagent.budget import Budget
-from mathagent.events import CheckFinished, Event, Warned
+from mathagent.events import CheckFinished, Event, Judged, Warned
 from mathagent.models.base import Capabilities
 from mathagent.models.scripted import Reply, ScriptedBackend
 from mathagent.prompts import source
@@ -72,6 +72,10 @@ async def test_the_verifiers_checks_are_made(machinery: Any, answer: str, judgem
     assert [check.kind for check in verdict.checks] == ["reverse", "substitution"]
     assert sorted(finished(events), key=lambda check: check.kind) == list(verdict.checks)
     assert all(event.sample == 3 for event in events if isinstance(event, CheckFinished))
+    judged = [event for event in events if isinstance(event, Judged)]
+    assert [(event.sample, event.judgement, event.reason) for event in judged] == [
+        (3, verdict.judgement, verdict.reason)
+    ]
 
 
 async def test_own_program_and_wording_cost_no_call(machinery: Any) -> None:

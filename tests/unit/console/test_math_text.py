@@ -15,7 +15,7 @@ from mathagent.console.math_text import LONGEST, readable, readable_math
         (r"\sqrt{2}", "√2"),
         (r"\sqrt[3]{x+1}", "³√(x+1)"),
         (r"x^{2} + y^10", "x² + y¹⁰"),
-        (r"e^{x y}", "e^(x y)"),
+        (r"e^{x y}", "eˣʸ"),
         (r"a_{n+1}", "aₙ₊₁"),
         (r"\left( 0, \infty \right]", "( 0, ∞ ]"),
         (r"2\pi r \cdot \alpha \le 7", "2π r · α ≤ 7"),
@@ -71,3 +71,33 @@ def test_a_text_beyond_the_limit_stays_as_written() -> None:
 @given(st.text(alphabet="abc 0123456789+-.,", max_size=60))
 def test_text_without_latex_is_unchanged(text: str) -> None:
     assert readable(text) == text
+
+
+@pytest.mark.parametrize(
+    ("latex", "expected"),
+    [
+        (r"\binom{n}{k}", "(n choose k)"),
+        (r"\vec{v} + \overline{AB}", "v\u20d7 + A\u0305B\u0305"),
+        (r"\lim_{x \to 0} x", "lim_(x→0) x"),
+        (r"\begin{cases} 1 & x>0 \\ 0 & x\le 0\end{cases}", "{  1   x>0 ;  0   x≤ 0"),
+        (r"\begin{aligned} a &= b \end{aligned}", "a = b"),
+        (r"\left[\begin{array}{cc}1&2\\3&4\end{array}\right]", "[1 2; 3 4]"),
+        (r"\left. x \right|_0", "x |₀"),
+        (r"x \not= y \not\in A", "x ≠ y ∉ A"),
+        (r"\lVert v \rVert \leqslant \varnothing", "‖ v ‖ ≤ ∅"),
+        (r"\textcolor{red}{x}\phantom{y}", "x"),
+        (r"\underset{n}{\max} \stackrel{!}{=} 1", "max = 1"),
+        (r"A^T x_{ij}", "Aᵀ xᵢⱼ"),
+        (r"E = mc^2 \tag{1}", "E = mc²   (1)"),
+        (r"\xrightarrow{f}", "→(f)"),
+        (r"\binom", "binom"),
+        (r"\not", "¬"),
+        (r"\begin{array}", ""),
+    ],
+)
+def test_more_of_latex(latex: str, expected: str) -> None:
+    assert readable_math(latex) == expected
+
+
+def test_unknown_commands_in_prose_may_be_paths() -> None:
+    assert readable(r"C:\bar\not\vec x") == r"C:\bar\not\vec x"

@@ -6,12 +6,16 @@ from rich.console import Console
 
 from mathagent.console.render import SolveView
 from mathagent.events import (
+    Asked,
     BudgetReached,
     CandidateProposed,
+    CheckFinished,
     CodeFinished,
     CodeStarted,
     Event,
+    Judged,
     ModelReplied,
+    PlanMade,
     Retried,
     SolveFinished,
     SolveStarted,
@@ -20,7 +24,7 @@ from mathagent.events import (
     Warned,
 )
 from mathagent.models.base import PullProgress
-from mathagent.types import Answer, Candidate, Execution, Failure, Problem, Solution, Step, Usage
+from mathagent.types import Answer, Candidate, Check, Execution, Failure, Problem, Solution, Step, Usage
 
 CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 CODE = "def solution():\n    return 6 * 7"
@@ -126,7 +130,7 @@ def test_the_stream_of_a_reply_is_cleaned_even_where_a_sequence_is_split() -> No
         view.on_event(started())
         for piece in pieces:
             view.on_event(TokenDelta(role="reasoner", sample=0, text=piece))
-        view._live.refresh()  # type: ignore[union-attr]
+        view.region.refresh()
     assert "thinking  on" in out.getvalue()
     assert "owned" not in out.getvalue()
 
@@ -156,8 +160,8 @@ def test_words_before_a_program_are_kept_and_cached_replies_marked() -> None:
         CodeStarted(sample=0, code=CODE),
     ]
     lines = shown(events).splitlines()
-    assert lines[1] == "  We multiply."
-    assert lines[2] == "program · cached"
+    assert lines[1] == "program · cached"
+    assert lines[2] == "  We multiply."
 
 
 def test_both_stages_of_a_chain_of_thought_are_shown_with_readable_formulas() -> None:
@@ -226,7 +230,7 @@ def test_a_download_is_drawn_inside_the_live_region() -> None:
         view.on_progress(
             PullProgress(model="tiny", done_bytes=5_000_000, total_bytes=10_000_000, message="fetching")
         )
-        view._live.refresh()  # type: ignore[union-attr]
+        view.region.refresh()
     assert "5.0/10.0 MB" in re.sub(r"\x1b\[[0-9;]*m", "", out.getvalue())
 
 
@@ -252,3 +256,112 @@ def test_a_new_solve_starts_afresh() -> None:
     once = [started(4), *program_sample(0, "42"), finished("42")]
     text = shown([*once, *once])
     assert text.count("def solution") == 2
+
+
+def checked(sample: int, outcome: str, claim: str = "7 + 4 = 11") -> CheckFinished:
+    check = Check.model_validate(
+        {"kind": "substitution", "program": "1", "expected": "1", "outcome": outcome, "claim": claim}
+    )
+    return CheckFinished(sample=sample, check=check)
+
+
+def test_plan_checks_verdict_and_repair_are_shown_and_typed_replies_are_not() -> None:
+    json_reply = '{"reasoning": "x", "steps": ["Add."]}'
+    repair = ModelReplied(role="refiner", sample=1, text=f"```python\n{CODE}\n```", usage=Usage(), cached=False)
+    events: list[Event] = [
+        started(),
+        TokenDelta(role="planner", sample=0, text=json_reply, typed=True),
+        ModelReplied(role="planner", sample=0, text=json_reply, usage=Usage(calls=1), cached=False, typed=True),
+        Asked(role="planner", sample=0, rung="schema", attempts=1, fell_back=False),
+        PlanMade(text="1. Write $\\frac{1}{2}$.\n2. Add."),
+        checked(0, "holds"),
+        checked(0, "fails", "the answer is whole"),
+        checked(0, "undecided", "units"),
+        Judged(sample=0, judgement="unsure", reason="substitution holds, but domain fails"),
+        repair,
+        CodeStarted(sample=1, code=CODE),
+        finished(None),
+    ]
+    assert shown(events).splitlines()[1:10] == [
+        "plan",
+        "  1. Write 1/2.",
+        "  2. Add.",
+        "✓ substitution: 7 + 4 = 11",
+        "✗ substitution: the answer is whole",
+        "? substitution: units",
+        "judged unsure: substitution holds, but domain fails",
+        "repaired program",
+        "  def solution():",
+    ]
+    assert "reasoning" not in shown(events)
+
+
+def test_the_debug_view_also_shows_typed_questions() -> None:
+    out = Utf8()
+    with SolveView(Console(file=out), debug=True) as view:
+        view.on_event(ModelReplied(role="planner", sample=0, text="{}", usage=Usage(), cached=False, typed=True))
+        view.on_event(Asked(role="planner", sample=0, rung=None, attempts=3, fell_back=True, dropped=1))
+    assert out.getvalue().splitlines() == [
+        "planner replied: {}",
+        "planner was asked · fell back · 3 attempts · 1 elements dropped",
+    ]
+
+
+def test_samples_with_one_answer_tell_the_same_check_once() -> None:
+    events = [started(3), *program_sample(0, "42"), *program_sample(1, "42"), *program_sample(2, "41")]
+    events += [checked(0, "holds"), checked(1, "holds"), checked(2, "holds"), finished("42")]
+    text = shown(events)
+    assert text.count("7 + 4 = 11") == 2
+    assert "✓ sample 3 · substitution" in text
+
+
+def test_the_first_answers_and_later_only_new_ones_are_told() -> None:
+    events = [started(8), *(event for sample in range(6) for event in program_sample(sample, "42"))]
+    events += [*program_sample(6, "41"), finished("42")]
+    told = [line for line in shown(events).splitlines() if re.fullmatch(r"sample \d+ · \d+", line)]
+    assert told == ["sample 1 · 42", "sample 2 · 42", "sample 3 · 42", "sample 4 · 42", "sample 7 · 41"]
+
+
+def test_no_other_sample_comes_between_a_program_and_its_value() -> None:
+    first, second = program_sample(0, "42"), program_sample(1, "41")
+    events = [started(2), *first[:3], *second, *first[3:], finished("42")]
+    lines = shown(events).splitlines()
+    at = lines.index("program · sample 1")
+    assert lines[at + 3].startswith("  value 42")
+
+
+def region(events: list[Event], typed: str = "", width: int = 100) -> list[str]:
+    """The lines of the live region after ``events``."""
+    out = Utf8()
+    console = Console(file=out, force_terminal=True, width=width, height=24, color_system=None)
+    with SolveView(console) as view:
+        for event in events:
+            view.on_event(event)
+        view.region.typed = lambda: typed
+    with console.capture() as capture:
+        console.print(view.region)
+    return [re.sub(r"^[⠁-⣿] ", "", line.rstrip()) for line in capture.get().splitlines()]
+
+
+def test_the_status_tells_calls_tokens_the_cached_share_and_seconds() -> None:
+    usage = Usage(calls=1, prompt_tokens=9, completion_tokens=20)
+    replies = [ModelReplied(role="r", sample=s, text="x", usage=usage, cached=s == 0, typed=True) for s in (0, 1)]
+    (status,) = region([started(), *replies])
+    assert status == "waiting for the model · 2 calls · 40 tokens · 50% cached · 0 s"
+    assert len(region([started(), *replies], width=40)) == 2
+
+
+def test_several_growing_replies_have_a_line_each_and_one_its_end() -> None:
+    def delta(sample: int, text: str) -> TokenDelta:
+        return TokenDelta(role="reasoner", sample=sample, text=text)
+
+    lines = region([started(40), *(delta(s, f"reply number {s}\nand more") for s in range(30))])
+    assert lines[0] == "  1 reply number 0 and more"
+    assert "and 18 more" in lines[12]
+    lines = region([started(), delta(0, "\n".join(f"line {n}" for n in range(50)))])
+    assert lines[-2] == "  line 49"
+    assert len(lines) == 13
+
+
+def test_what_is_being_typed_stands_last_and_is_cleaned() -> None:
+    assert region([started()], typed="use\x1b[2J squares")[-1] == "hint> use squares"

@@ -46,8 +46,12 @@ def test_an_unknown_strategy_or_model_changes_nothing() -> None:
         typed.type("/strategy pall")
     with pytest.raises(UnknownName, match=r"did you mean embedded:qwen2\.5-coder"):
         typed.type("/model embeded:qwen2.5-coder-1.5b")
-    with pytest.raises(UsageError, match="one name"):
+    with pytest.raises(UsageError, match="key=value"):
         typed.type("/strategy pal cot")
+    with pytest.raises(UsageError, match="no setting 'over'"):
+        typed.type("/strategy pal over=cot")
+    with pytest.raises(UsageError, match="one name"):
+        typed.type("/model a b")
     assert typed.session.options == before
     assert not typed.session.solver_is_stale
 
@@ -82,8 +86,35 @@ def test_settings_are_checked_shown_and_marked() -> None:
 def test_budget_help_and_models_are_told() -> None:
     typed = Typed()
     assert typed.type("/budget calls=8") == "budget of each solve: calls=8\n"
-    assert "/strategy [NAME]\t" in typed.type("/help")
+    assert "/strategy [NAME [key=value ...]]\t" in typed.type("/help")
     assert "* script:x\tanswers now" in typed.type("/model")
+
+
+def test_a_strategy_is_chosen_with_settings_or_only_shown() -> None:
+    typed = Typed()
+    assert "* n=8\t" in typed.type("/strategy self-consistency n=8")
+    assert typed.session.options.config == {"n": 8}
+    shown = typed.type("/strategy show cot")
+    assert "arXiv 2205.11916" in shown
+    assert "end" in shown
+    assert typed.session.options.strategy == "self-consistency"
+
+
+def test_tools_memory_and_debug_are_told() -> None:
+    typed = Typed()
+    assert "python" in typed.type("/tools")
+    assert "no memory of solved problems yet" in typed.type("/memory")
+    assert typed.type("/debug on") == "debug on\n"
+    assert typed.session.debug
+    assert typed.type("/debug") == "debug off\n"
+    with pytest.raises(UsageError, match="on or off"):
+        typed.type("/debug maybe")
+
+
+def test_a_command_about_solutions_is_not_the_sessions() -> None:
+    command = parse_command("/why")
+    assert command is not None
+    assert not Typed().session.run(command)
 
 
 def test_setting_names_come_without_loading_anything(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -100,3 +100,11 @@ def test_a_very_long_answer_is_whole() -> None:
 
 def test_costs_say_when_all_calls_were_cached() -> None:
     assert "1 call (all cached)" in shown(solution(usage=Usage(calls=1, cached_calls=1)))
+
+
+def test_an_abstained_answer_is_shown_as_unsure() -> None:
+    lines = shown(solution(abstained=True, confidence=0.41)).splitlines()
+    assert lines[:2] == [
+        "unsure: 18",
+        "confidence: 0.41, less than was asked for · 4 of 4 samples agree; uncalibrated",
+    ]

@@ -9,6 +9,7 @@ import pytest
 import pytest_asyncio
 
 from mathagent.budget import Budget
+from mathagent.events import Event, ModelReplied, PlanMade
 from mathagent.models.base import Capabilities
 from mathagent.models.scripted import Reply, ScriptedBackend
 from mathagent.sandbox import DEFAULT_SANDBOX, SANDBOXES
@@ -60,6 +61,19 @@ async def test_right_at_once(sandbox: Sandbox) -> None:
     assert solution.answer == "6"
     assert "judged correct" in solution.confidence_basis
     assert {check.kind for check in solution.certificate} >= {"execution", "substitution"}
+
+
+async def test_the_plan_is_told_once_it_is_made(sandbox: Sandbox) -> None:
+    coder = program("return 10 - 4")
+    backend = ScriptedBackend([PLAN, coder, proposal(SUBSTITUTION)], capabilities=PLAIN)
+    events: list[Event] = []
+    async with Solver(backend, sandbox=sandbox, cache=False) as solver:
+        await solver.solve(QUESTION, "plan-verify-refine", on_event=events.append)
+    assert [event.text for event in events if isinstance(event, PlanMade)] == [
+        "1. Write the equation.\n2. Solve it."
+    ]
+    typed = {event.role: event.typed for event in events if isinstance(event, ModelReplied)}
+    assert typed == {"planner": True, "coder": False, "verifier": True}
 
 
 async def test_an_answer_that_fails_a_check_is_repaired_and_checked_again(sandbox: Sandbox) -> None:
