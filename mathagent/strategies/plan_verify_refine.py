@@ -60,6 +60,15 @@ def doubtful(state: SolveState) -> bool:
     return state.candidates[latest].answer is None or (verdict is not None and verdict.judgement == "incorrect")
 
 
+def stuck(state: SolveState) -> bool:
+    """Whether the last repair changed nothing: one more would give the same again."""
+    programs = [
+        next((step.text for step in reversed(candidate.steps) if step.kind == "code"), "")
+        for candidate in state.candidates[-2:]
+    ]
+    return state.rounds > 0 and len(set(programs)) == 1
+
+
 def build(config: PlanVerifyRefineConfig) -> StateGraph[Any, Any, Any, Any]:
     """plan → code → verify ⇄ refine → select."""
 
@@ -92,7 +101,7 @@ def build(config: PlanVerifyRefineConfig) -> StateGraph[Any, Any, Any, Any]:
 
     def after_check(state: SolveState) -> str:
         ended = state.limit is not None or state.rounds >= config.rounds or not state.candidates
-        return "select" if ended or not doubtful(state) else "refine"
+        return "select" if ended or not doubtful(state) or stuck(state) else "refine"
 
     graph = StateGraph(SolveState, context_schema=RunContext)
     for name, node in (("plan", plan), ("code", code), ("verify", check), ("refine", refine), ("select", select)):

@@ -106,6 +106,13 @@ async def test_repairs_are_bounded_and_the_best_supported_answer_wins(sandbox: S
     assert any(check.outcome == "fails" for check in solution.certificate)
 
 
+async def test_a_repair_that_changes_nothing_is_the_last(sandbox: Sandbox) -> None:
+    same = program("return 10 + 4", role="refiner")
+    replies = [PLAN, program("return 10 + 4"), proposal(SUBSTITUTION), same]
+    solution = await solve(sandbox, ScriptedBackend(replies, capabilities=PLAIN), rounds=5)
+    assert solution.answer == "14"
+
+
 async def test_without_a_plan_and_without_usable_proposals(sandbox: Sandbox) -> None:
     replies = [program("return 10 - 4"), *[Reply(text="no idea", role="verifier")] * 2]
     solution = await solve(sandbox, ScriptedBackend(replies, capabilities=PLAIN), plan=False)
