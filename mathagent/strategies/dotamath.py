@@ -8,19 +8,16 @@ answers vote.
 from __future__ import annotations
 
 import re
-from typing import Any
+from typing import Any, Literal
 
-from langgraph.graph import END, START, StateGraph
-from langgraph.runtime import Runtime
-from pydantic import Field
+from langgraph.graph import StateGraph
+from pydantic import Field, model_validator
 
 from mathagent.agents.blocks.code_loop import CodeLoopConfig, Observe, Observed, code_loop
 from mathagent.agents.blocks.code_text import without_code
-from mathagent.agents.blocks.select import vote
-from mathagent.agents.blocks.side_by_side import side_by_side
+from mathagent.agents.blocks.side_by_side import propose_then_vote
 from mathagent.agents.context import RunContext
 from mathagent.agents.problem_text import problem_text
-from mathagent.agents.state import SolveState
 from mathagent.agents.strategy import Strategy
 from mathagent.prompts import render
 from mathagent.types import Candidate, Problem
@@ -30,11 +27,27 @@ _RESULT = re.compile(r"^[ \t]*result of subtask[ \t]*(\d+)", re.IGNORECASE | re.
 
 
 class DotaMathConfig(CodeLoopConfig):
-    """Settings of decomposition with self-correction. ``rounds`` follows from ``corrections``."""
+    """Settings of decomposition with self-correction. Not ``rounds``: it is ``corrections`` and two more."""
 
     corrections: int = Field(default=2, ge=0, le=16, description="Programs after the first, at most.")
     output_chars: int = Field(default=1000, ge=80, description="Characters of output that are shown; its ends.")
-    timeout_s: float = Field(default=10.0, gt=0, description="Seconds a program may run.")
+    state: Literal["live", "fresh"] = Field(
+        default="fresh", description="Whether a program sees the names of earlier ones."
+    )
+    turns: Literal["auto", "chat"] = Field(
+        default="chat", description="chat: output goes back as a message; auto: into the model's own turn."
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _rounds_follow(cls, given: Any) -> Any:
+        """The first program, its corrections, and a turn for the answer."""
+        if not isinstance(given, dict):
+            return given
+        rounds = int(given.get("corrections", cls.model_fields["corrections"].default)) + 2
+        if given.get("rounds", rounds) != rounds:
+            raise ValueError("rounds follows from corrections; set corrections")
+        return {**given, "rounds": rounds}
 
     @property
     def programs(self) -> int:
@@ -65,37 +78,16 @@ def observer() -> Observe:
     return observe
 
 
-async def propose(
-    context: RunContext, problem: Problem, config: DotaMathConfig, sample: int
-) -> tuple[Candidate, str | None]:
-    """One chain: 1 + corrections programs at most, and a last turn for the answer."""
-    messages = render("dotamath/solve", problem=problem_text(problem), has_choices=bool(problem.choices))
-    bounded = config.model_copy(update={"rounds": config.programs + 1, "turns": "chat", "state": "fresh"})
-    return await code_loop(
-        context, problem, bounded, messages, sample=sample, observe=observer(), programs=config.programs
-    )
-
-
 def build(config: DotaMathConfig) -> StateGraph[Any, Any, Any, Any]:
     """decompose_and_correct → select."""
 
-    async def decompose_and_correct(state: SolveState, runtime: Runtime[RunContext]) -> dict[str, Any]:
-        context, problem = runtime.context, state.problem
-        candidates, limit = await side_by_side(
-            context, config.n, lambda sample: propose(context, problem, config, sample)
+    async def propose(context: RunContext, problem: Problem, sample: int) -> tuple[Candidate, str | None]:
+        messages = render("dotamath/solve", problem=problem_text(problem), has_choices=bool(problem.choices))
+        return await code_loop(
+            context, problem, config, messages, sample=sample, observe=observer(), programs=config.programs
         )
-        return {"candidates": candidates, "limit": limit}
 
-    async def select(state: SolveState, runtime: Runtime[RunContext]) -> dict[str, Any]:
-        return {**await vote(runtime.context, state.candidates), "finished": True}
-
-    graph = StateGraph(SolveState, context_schema=RunContext)
-    graph.add_node("decompose_and_correct", decompose_and_correct)
-    graph.add_node("select", select)
-    graph.add_edge(START, "decompose_and_correct")
-    graph.add_edge("decompose_and_correct", "select")
-    graph.add_edge("select", END)
-    return graph
+    return propose_then_vote("decompose_and_correct", config.n, propose)
 
 
 STRATEGY = Strategy(

@@ -8,7 +8,7 @@ against the answer, or with the budget.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 from langgraph.graph import END, START, StateGraph
 from langgraph.runtime import Runtime
@@ -33,6 +33,9 @@ from mathagent.prompts import render
 class PlanVerifyRefineConfig(ProgramConfig):
     """Settings of planning, checking and repairing."""
 
+    answer_from: Literal["solution"] = Field(
+        default="solution", description="The answer is what solution() returns."
+    )
     plan: bool = Field(default=True, description="Whether a planner plans first.")
     rounds: int = Field(default=2, ge=0, le=16, description="Repairs at most.")
 

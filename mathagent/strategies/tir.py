@@ -10,16 +10,13 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from langgraph.graph import END, START, StateGraph
-from langgraph.runtime import Runtime
+from langgraph.graph import StateGraph
 from pydantic import Field, model_validator
 
 from mathagent.agents.blocks.code_loop import OBSERVATION_PROMPT, CodeLoopConfig, code_loop
-from mathagent.agents.blocks.select import vote
-from mathagent.agents.blocks.side_by_side import side_by_side
+from mathagent.agents.blocks.side_by_side import propose_then_vote
 from mathagent.agents.context import RunContext
 from mathagent.agents.problem_text import problem_text
-from mathagent.agents.state import SolveState
 from mathagent.agents.strategy import Strategy
 from mathagent.prompts import render
 from mathagent.types import Candidate, Problem
@@ -65,38 +62,15 @@ class TirConfig(CodeLoopConfig):
         return LOOPS.get(str(given.get("like")), {}) | given if isinstance(given, dict) else given
 
 
-async def propose(
-    context: RunContext, problem: Problem, config: TirConfig, *, n: int, first_sample: int = 0
-) -> tuple[list[Candidate], str | None]:
-    """n candidates side by side, numbered from ``first_sample``, and the limit that ended one of them."""
-    prompt = PROMPTS[config.like]
-    messages = render(prompt, problem=problem_text(problem), has_choices=bool(problem.choices))
-
-    return await side_by_side(
-        context,
-        n,
-        lambda sample: code_loop(context, problem, config, messages, sample=sample),
-        first_sample=first_sample,
-    )
-
-
 def build(config: TirConfig) -> StateGraph[Any, Any, Any, Any]:
     """solve_by_turns → select."""
 
-    async def solve_by_turns(state: SolveState, runtime: Runtime[RunContext]) -> dict[str, Any]:
-        candidates, limit = await propose(runtime.context, state.problem, config, n=config.n)
-        return {"candidates": candidates, "limit": limit}
+    async def propose(context: RunContext, problem: Problem, sample: int) -> tuple[Candidate, str | None]:
+        prompt = PROMPTS[config.like]
+        messages = render(prompt, problem=problem_text(problem), has_choices=bool(problem.choices))
+        return await code_loop(context, problem, config, messages, sample=sample)
 
-    async def select(state: SolveState, runtime: Runtime[RunContext]) -> dict[str, Any]:
-        return {**await vote(runtime.context, state.candidates), "finished": True}
-
-    graph = StateGraph(SolveState, context_schema=RunContext)
-    graph.add_node("solve_by_turns", solve_by_turns)
-    graph.add_node("select", select)
-    graph.add_edge(START, "solve_by_turns")
-    graph.add_edge("solve_by_turns", "select")
-    graph.add_edge("select", END)
-    return graph
+    return propose_then_vote("solve_by_turns", config.n, propose)
 
 
 STRATEGY = Strategy(

@@ -1,28 +1,52 @@
-"""Block side by side: several candidates at once, each told to the world when it is there."""
+"""Block side by side: several candidates at once, each told to the world when it is there; then they vote."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from typing import Any
 
+from langgraph.graph import END, START, StateGraph
+from langgraph.runtime import Runtime
+
+from mathagent.agents.blocks.select import vote
 from mathagent.agents.context import RunContext
+from mathagent.agents.state import SolveState
 from mathagent.events import CandidateProposed
-from mathagent.types import Candidate
+from mathagent.types import Candidate, Problem
+
+Propose = Callable[[RunContext, Problem, int], Awaitable[tuple[Candidate, str | None]]]
+"""Makes the candidate of one sample (its number is last), and says which limit of the budget ended it, if one did."""
 
 
 async def side_by_side(
-    context: RunContext,
-    n: int,
-    propose: Callable[[int], Awaitable[tuple[Candidate, str | None]]],
-    *,
-    first_sample: int = 0,
+    context: RunContext, problem: Problem, n: int, propose: Propose
 ) -> tuple[list[Candidate], str | None]:
-    """The candidates that ``propose(sample)`` makes, in order, and the limit of the budget that ended one of them."""
+    """The candidates that ``propose`` makes of samples 0 to n - 1, in order, and the limit that ended one of them."""
 
     async def one(sample: int) -> tuple[Candidate, str | None]:
-        candidate, limit = await propose(sample)
+        candidate, limit = await propose(context, problem, sample)
         context.emit(CandidateProposed(sample=sample, candidate=candidate))
         return candidate, limit
 
-    results = await asyncio.gather(*(one(first_sample + index) for index in range(n)))
+    results = await asyncio.gather(*(one(index) for index in range(n)))
     return [candidate for candidate, _ in results], next((limit for _, limit in results if limit), None)
+
+
+def propose_then_vote(node: str, n: int, propose: Propose) -> StateGraph[Any, Any, Any, Any]:
+    """The graph of a method whose samples know nothing of each other: ``node`` (n samples side by side) → select."""
+
+    async def sample(state: SolveState, runtime: Runtime[RunContext]) -> dict[str, Any]:
+        candidates, limit = await side_by_side(runtime.context, state.problem, n, propose)
+        return {"candidates": candidates, "limit": limit}
+
+    async def select(state: SolveState, runtime: Runtime[RunContext]) -> dict[str, Any]:
+        return {**await vote(runtime.context, state.candidates), "finished": True}
+
+    graph = StateGraph(SolveState, context_schema=RunContext)
+    graph.add_node(node, sample)
+    graph.add_node("select", select)
+    graph.add_edge(START, node)
+    graph.add_edge(node, "select")
+    graph.add_edge("select", END)
+    return graph

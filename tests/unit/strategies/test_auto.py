@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import Mapping
 
 import pytest
-import pytest_asyncio
 
 from mathagent.budget import Budget
 from mathagent.events import Event, Voted
 from mathagent.models.base import Capabilities
 from mathagent.models.scripted import Reply, ScriptedBackend
-from mathagent.sandbox import DEFAULT_SANDBOX, SANDBOXES
 from mathagent.sandbox.base import Sandbox
 from mathagent.solver import Solver
 from mathagent.strategies.auto import computes
@@ -22,13 +20,6 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 QUESTION = "The sum of a number x and 4 is 10. What is x?"
 PLAIN = Capabilities(json_schema=True, seed=True)
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def sandbox() -> AsyncIterator[Sandbox]:
-    sandbox: Sandbox = SANDBOXES.load(DEFAULT_SANDBOX)()
-    yield sandbox
-    await sandbox.aclose()
 
 
 async def solve(

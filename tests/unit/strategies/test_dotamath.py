@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-
 import pytest
-import pytest_asyncio
 
+from mathagent.errors import UsageError
 from mathagent.models.scripted import Reply, ScriptedBackend
-from mathagent.sandbox import DEFAULT_SANDBOX, SANDBOXES
 from mathagent.sandbox.base import Sandbox
 from mathagent.solver import Solver
+from mathagent.strategies.dotamath import STRATEGY
 from mathagent.types import Solution
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -23,13 +21,6 @@ def draft(*values: object) -> str:
     tasks = [f"{number}. Work out part {number}." for number in range(1, len(values) + 1)]
     prints = [f'print("Result of subtask {number}:", {value!r})' for number, value in enumerate(values, 1)]
     return "\n".join([*tasks, "```python", *prints, "```"])
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def sandbox() -> AsyncIterator[Sandbox]:
-    sandbox: Sandbox = SANDBOXES.load(DEFAULT_SANDBOX)()
-    yield sandbox
-    await sandbox.aclose()
 
 
 async def solve(sandbox: Sandbox, backend: ScriptedBackend, **config: object) -> Solution:
@@ -90,3 +81,9 @@ async def test_missing_results_are_asked_for_once(sandbox: Sandbox) -> None:
 async def test_the_last_printed_value_stands_where_no_answer_is_stated(sandbox: Sandbox) -> None:
     backend = ScriptedBackend([draft(7, 15), "All results fit."])
     assert (await solve(sandbox, backend)).answer == "15"
+
+
+async def test_rounds_follow_from_corrections() -> None:
+    assert STRATEGY.configure({"corrections": 3}).model_dump()["rounds"] == 5
+    with pytest.raises(UsageError, match="set corrections"):
+        STRATEGY.configure({"rounds": 9})

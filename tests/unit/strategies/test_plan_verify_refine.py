@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import Mapping
 
 import pytest
-import pytest_asyncio
 
 from mathagent.budget import Budget
 from mathagent.events import Event, ModelReplied, PlanMade
 from mathagent.models.base import Capabilities
 from mathagent.models.scripted import Reply, ScriptedBackend
-from mathagent.sandbox import DEFAULT_SANDBOX, SANDBOXES
 from mathagent.sandbox.base import Sandbox
 from mathagent.solver import Solver
 from mathagent.types import Solution
@@ -26,13 +24,6 @@ PLAN = Reply(
     role="planner",
     contains=(QUESTION,),
 )
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def sandbox() -> AsyncIterator[Sandbox]:
-    sandbox: Sandbox = SANDBOXES.load(DEFAULT_SANDBOX)()
-    yield sandbox
-    await sandbox.aclose()
 
 
 async def solve(

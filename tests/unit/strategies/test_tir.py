@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-
 import pytest
-import pytest_asyncio
 
 from mathagent.budget import Budget
 from mathagent.models.base import Capabilities
 from mathagent.models.scripted import Reply, ScriptedBackend
-from mathagent.sandbox import DEFAULT_SANDBOX, SANDBOXES
 from mathagent.sandbox.base import Sandbox
 from mathagent.solver import Solver
 from mathagent.types import Solution
@@ -23,13 +19,6 @@ CHAT_ONLY = Capabilities(n=True, seed=True)
 
 def block(code: str) -> str:
     return f"```python\n{code}\n```"
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def sandbox() -> AsyncIterator[Sandbox]:
-    sandbox: Sandbox = SANDBOXES.load(DEFAULT_SANDBOX)()
-    yield sandbox
-    await sandbox.aclose()
 
 
 async def solve(
