@@ -19,6 +19,10 @@ types:
 layers:
     lint-imports
 
-# The whole suite; tests that need weights fetch the smallest model once.
-test *arguments:
-    pytest {{arguments}}
+# The whole suite, most of it in three processes (it waits much); tests that need weights fetch the smallest model once.
+test:
+    pytest -n 3 --dist loadfile --durations 40 --durations-min 3
+
+# The pages that are made from the code: docs/strategies and docs/papers.md.
+docs:
+    python docs/generate.py

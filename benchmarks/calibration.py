@@ -18,7 +18,7 @@ from pathlib import Path
 
 from mathagent.errors import MathagentError
 from mathagent.evals.calibrate import LEAST_ANSWERS, Combination, combinations, too_few
-from mathagent.evals.calibration_metrics import (
+from mathagent.evals.metrics.calibration import (
     Bin,
     RiskPoint,
     accuracy_at_coverage,

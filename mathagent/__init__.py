@@ -18,9 +18,9 @@ _PUBLIC = {
     "Solution": "mathagent.types",
     "Solver": "mathagent.solver",
     "UsageError": "mathagent.errors",
-    "solve": "mathagent.solver",
-    "solve_sync": "mathagent.solver",
-    "stream": "mathagent.solver",
+    "solve": "mathagent.one_shot",
+    "solve_sync": "mathagent.one_shot",
+    "stream": "mathagent.one_shot",
 }
 
 __all__ = [
@@ -39,7 +39,8 @@ __all__ = [
 if TYPE_CHECKING:
     from mathagent.budget import Budget
     from mathagent.errors import MathagentError, UsageError
-    from mathagent.solver import Solver, solve, solve_sync, stream
+    from mathagent.one_shot import solve, solve_sync, stream
+    from mathagent.solver import Solver
     from mathagent.types import Problem, Solution
 
 

@@ -21,6 +21,10 @@ class Budget(Value):
     max_calls: int | None = Field(default=None, ge=1)
     max_seconds: float | None = Field(default=None, gt=0)
 
+    def seconds_used_up(self) -> LimitReached:
+        """What ends a solve once ``max_seconds`` have passed."""
+        return LimitReached("max_seconds", f"the budget of {self.max_seconds:g} seconds is used up")
+
 
 @dataclass
 class Reservation:
@@ -54,11 +58,14 @@ class Meter:
         self._paused_at: float | None = None
         self._reserved_tokens = 0
         self._reserved_calls = 0
+        self._queue = asyncio.Lock()
+        self._released = asyncio.Event()
         self._interrupted = asyncio.Event()
 
     def interrupt(self) -> None:
         """Ends the budget now, from the loop of the solve: requests in flight end as at a deadline."""
         self._interrupted.set()
+        self._released.set()  # who waits for room learns of it at once
 
     @property
     def interrupted(self) -> bool:
@@ -74,7 +81,7 @@ class Meter:
         if self.interrupted:
             return LimitReached("interrupted", "interrupted; the best so far is kept")
         if seconds is not None and seconds <= 0:
-            return LimitReached("max_seconds", f"the budget of {self.budget.max_seconds:g} seconds is used up")
+            return self.budget.seconds_used_up()
         if calls is not None and self.usage.calls + self._reserved_calls >= calls:
             return LimitReached("max_calls", f"the budget of {calls} calls is used up")
         if tokens is not None and self.usage.completion_tokens + self._reserved_tokens >= tokens:
@@ -106,6 +113,27 @@ class Meter:
         self.usage += usage
         if reservation is not None:
             self._take(reservation, min(usage.calls, reservation.calls), usage.completion_tokens)
+
+    async def wait_for_room(self, n: int, max_tokens: int) -> None:
+        """Returns once n samples of ``max_tokens`` can be reserved whole, or nobody else holds tokens.
+
+        A request seldom uses all that it has reserved. Near the end of a token budget one that would be cut short, or
+        refused, only because of those in flight takes its turn after them. Turns come in the order of asking: small
+        requests, one behind the other, do not keep a large one waiting until nothing is left. Who returns must reserve
+        before anything else is awaited.
+        """
+        if self.budget.max_tokens is None:
+            return
+        async with self._queue:
+            while self._crowded(n, max_tokens):
+                self._released.clear()
+                await self._released.wait()
+
+    def _crowded(self, n: int, max_tokens: int) -> bool:
+        tokens = self.budget.max_tokens
+        if tokens is None or self._reserved_tokens <= 0 or self.interrupted:
+            return False
+        return tokens - self.usage.completion_tokens - self._reserved_tokens < n * max_tokens
 
     def reserve(self, n: int, max_tokens: int) -> Reservation:
         """Sets aside n samples of at most ``max_tokens``, or of as many as are left for each.
@@ -142,6 +170,7 @@ class Meter:
     def release(self, reservation: Reservation) -> None:
         """Gives back what is left of a reservation, whatever became of the request."""
         self._take(reservation, reservation.calls, reservation.tokens)
+        self._released.set()
 
     def _take(self, reservation: Reservation, calls: int, tokens: int) -> None:
         tokens = min(tokens, reservation.tokens)

@@ -20,11 +20,23 @@ class Settings(BaseSettings):
 
     home: Path | None = Field(default=None, description="Folder for models, cache, runs and history.")
     model: str = Field(default=DEFAULT_MODEL, description="Default model, as backend:name.")
+    data: Path | None = Field(default=None, description="Folder of the benchmark data sets.")
     openai_api_key: SecretStr | None = Field(
         default=None, validation_alias=AliasChoices("OPENAI_API_KEY"), description="Key of the endpoint."
     )
     openai_base_url: str | None = Field(
         default=None, validation_alias=AliasChoices("OPENAI_BASE_URL"), description="URL of the endpoint."
+    )
+    openai_org_id: str | None = Field(
+        default=None, validation_alias=AliasChoices("OPENAI_ORG_ID"), description="Organization that pays."
+    )
+    openai_project_id: str | None = Field(
+        default=None, validation_alias=AliasChoices("OPENAI_PROJECT_ID"), description="Project that pays."
+    )
+    openai_custom_headers: str = Field(
+        default="",
+        validation_alias=AliasChoices("OPENAI_CUSTOM_HEADERS"),
+        description="More headers for the endpoint, one 'Name: value' a line.",
     )
     threads: int | None = Field(default=None, ge=1, description="CPU threads of the embedded model.")
     slots: int = Field(default=4, ge=1, le=64, description="Parallel samples of the embedded model.")
@@ -34,6 +46,31 @@ class Settings(BaseSettings):
     hub_token: SecretStr | None = Field(
         default=None, validation_alias=AliasChoices("HF_TOKEN"), description="Key of the model hub."
     )
+    web: str = Field(
+        default="", description="Provider of the web tool: searxng, tavily, brave or wikipedia; off if empty."
+    )
+    searxng_url: str = Field(default="", description="URL of the SearxNG instance to search with.")
+    tavily_api_key: SecretStr | None = Field(
+        default=None, validation_alias=AliasChoices("TAVILY_API_KEY"), description="Key of Tavily."
+    )
+    brave_api_key: SecretStr | None = Field(
+        default=None, validation_alias=AliasChoices("BRAVE_API_KEY"), description="Key of Brave Search."
+    )
+    reward_api_key: SecretStr | None = Field(default=None, description="Key of the reward model's endpoint.")
+    wolfram_app_id: SecretStr | None = Field(
+        default=None, validation_alias=AliasChoices("WOLFRAM_APP_ID"), description="App id of Wolfram|Alpha."
+    )
+
+    @property
+    def openai_headers(self) -> dict[str, str]:
+        """What every request to an endpoint says beside its key."""
+        given = {"OpenAI-Organization": self.openai_org_id, "OpenAI-Project": self.openai_project_id}
+        headers = {name: value for name, value in given.items() if value}
+        for line in self.openai_custom_headers.splitlines():
+            name, colon, value = line.partition(":")
+            if colon:
+                headers[name.strip()] = value.strip()
+        return headers
 
     @property
     def home_dir(self) -> Path:
@@ -63,6 +100,10 @@ class Settings(BaseSettings):
     @property
     def calibrations_dir(self) -> Path:
         return self.home_dir / "calibrations"
+
+    @property
+    def memory_path(self) -> Path:
+        return self.home_dir / "memory.db"
 
 
 @cache
@@ -94,6 +135,31 @@ def child_environment(**extra: str) -> dict[str, str]:
 def user_environment(**extra: str) -> dict[str, str]:
     """The user's whole environment plus ``extra``: for pip only, whose configuration may stand in it."""
     return {**os.environ, **extra}
+
+
+def proxy_for(url: str) -> str | None:
+    """The proxy that the environment (HTTPS_PROXY, HTTP_PROXY, ALL_PROXY, NO_PROXY) or the system names for a URL.
+
+    Raises UsageError where it is not an HTTP proxy.
+    """
+    from urllib.parse import urlsplit
+    from urllib.request import getproxies, proxy_bypass
+
+    from mathagent.errors import UsageError
+
+    parts = urlsplit(url)
+    proxies = getproxies()
+    proxy = proxies.get(parts.scheme) or proxies.get("all")
+    if not proxy or proxy_bypass(parts.hostname or ""):
+        return None
+    proxy = proxy if "://" in proxy else f"http://{proxy}"
+    scheme = urlsplit(proxy).scheme
+    if scheme not in ("http", "https"):
+        raise UsageError(
+            f"the environment names a {scheme} proxy for {parts.hostname}, and only HTTP proxies are supported;"
+            " set HTTPS_PROXY to one, or name the host in NO_PROXY"
+        )
+    return proxy
 
 
 def python_executable() -> str:

@@ -53,6 +53,33 @@ class PlanMade(Value):
     text: str
 
 
+class Recollection(Value):
+    """One experience as it was found: ``id`` in the store, its kind, its title or problem, its source and its trust."""
+
+    id: str
+    experience: str
+    title: str
+    source: str = ""
+    trust: str = ""
+    score: float = 0.0
+
+
+class Recalled(Value):
+    """Memory was searched: what was found and will be shown to a model (nothing: there was nothing fitting)."""
+
+    kind: Literal["recalled"] = "recalled"
+    found: tuple[Recollection, ...] = ()
+    tokens: int = 0
+
+
+class Remembered(Value):
+    """The solve was written to memory: so many ``new`` experiences, and so many that were known already."""
+
+    kind: Literal["remembered"] = "remembered"
+    new: int = 0
+    merged: int = 0
+
+
 class CodeStarted(Value):
     """A program of sample ``sample`` is about to run in the sandbox."""
 
@@ -86,6 +113,18 @@ class Judged(Value):
     reason: str
 
 
+class Scored(Value):
+    """A scorer has scored a candidate: ``value`` in [0, 1] (None: it could not say, and ``note`` is why), and of one
+    that judges steps the value of each."""
+
+    kind: Literal["scored"] = "scored"
+    sample: int
+    scorer: str
+    value: float | None
+    steps: tuple[float | None, ...] = ()
+    note: str = ""
+
+
 class CandidateProposed(Value):
     """Sample ``sample`` has become a candidate: an answer, or a failure."""
 
@@ -113,6 +152,23 @@ class Asked(Value):
     attempts: int
     fell_back: bool
     dropped: int = 0
+
+
+class Decided(Value):
+    """A role has decided what is done next: ``decision`` (use-tool, hire, …) on ``subject``, and why.
+
+    ``outcome`` is what came of it, or why it was refused; "" where that is told by other events. ``left`` are the
+    amounts that stay of budgets which it may draw on, by name.
+    """
+
+    kind: Literal["decided"] = "decided"
+    role: str
+    sample: int
+    decision: str
+    subject: str = ""
+    reason: str = ""
+    outcome: str = ""
+    left: dict[str, float] = Field(default_factory=dict)
 
 
 class Voted(Value):
@@ -183,12 +239,16 @@ Event = Annotated[
     | TokenDelta
     | ModelReplied
     | PlanMade
+    | Recalled
+    | Remembered
     | CodeStarted
     | CodeFinished
     | CheckFinished
     | Judged
+    | Scored
     | CandidateProposed
     | Asked
+    | Decided
     | Voted
     | BudgetReached
     | PersonAsked

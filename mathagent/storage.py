@@ -1,10 +1,13 @@
-"""How every SQLite file of ours is opened: WAL, patient with other writers, clear errors."""
+"""How every SQLite file of ours is opened: WAL, patient with other writers, clear errors; and locks on other files."""
 
 from __future__ import annotations
 
+import errno
 import sqlite3
+import sys
 import time
 from pathlib import Path
+from typing import IO
 
 from mathagent.errors import StorageError
 
@@ -55,3 +58,28 @@ def storage_advice(error: sqlite3.Error, path: Path) -> str:
     if "locked" in text:
         return "another process holds it; try again when that one is done"
     return "set MATHAGENT_HOME to a folder you can write"
+
+
+def try_lock(file: IO[bytes]) -> bool:
+    """Takes the operating system's lock on an open file, or says that another process has it (False).
+
+    The lock ends with the file's closing, and with its process, however that ends. A network folder that knows no
+    locks gives it to everyone.
+    """
+    try:
+        if sys.platform == "win32":
+            import msvcrt
+
+            file.seek(0)
+            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
+        else:
+            import fcntl
+
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        if error.errno in (errno.EAGAIN, errno.EACCES, errno.EDEADLK):
+            return False
+        if error.errno in (errno.ENOLCK, errno.ENOTSUP):
+            return True
+        raise
+    return True

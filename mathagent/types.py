@@ -73,14 +73,16 @@ class TokenLogprob(Value):
 class Usage(Value):
     """Amounts used. Tokens are the backend's own count.
 
-    ``cached_calls`` of the ``calls`` were answered from the cache: they count against a budget like the
-    call they repeat (so that a replay takes the same path) but cost nothing again.
+    ``cached_calls`` of the ``calls``, with their tokens, were answered from the cache: they count against a budget like
+    the call they repeat (so that a replay takes the same path) but cost nothing again.
     """
 
     calls: int = 0
     prompt_tokens: int = 0
     completion_tokens: int = 0
     cached_calls: int = 0
+    cached_prompt_tokens: int = 0
+    cached_completion_tokens: int = 0
 
     @property
     def total_tokens(self) -> int:
@@ -92,6 +94,18 @@ class Usage(Value):
             prompt_tokens=self.prompt_tokens + other.prompt_tokens,
             completion_tokens=self.completion_tokens + other.completion_tokens,
             cached_calls=self.cached_calls + other.cached_calls,
+            cached_prompt_tokens=self.cached_prompt_tokens + other.cached_prompt_tokens,
+            cached_completion_tokens=self.cached_completion_tokens + other.cached_completion_tokens,
+        )
+
+    def as_cached(self) -> Usage:
+        """The same amounts, all of them answered from the cache."""
+        return self.model_copy(
+            update={
+                "cached_calls": self.calls,
+                "cached_prompt_tokens": self.prompt_tokens,
+                "cached_completion_tokens": self.completion_tokens,
+            }
         )
 
 
@@ -104,6 +118,11 @@ class Completion(Value):
     usage: Usage = Usage()
     logprobs: tuple[TokenLogprob, ...] = ()
     cached: bool = False
+
+    @property
+    def counted_usage(self) -> Usage:
+        """``usage`` as a meter counts it: marked as cached where the reply came from the cache."""
+        return self.usage.as_cached() if self.cached else self.usage
 
 
 ExecutionStatus = Literal["ok", "error", "timeout", "memory", "output-limit", "crashed", "refused"]
@@ -279,6 +298,19 @@ Response = Annotated[Approved | Refused | Edited, Field(discriminator="kind")]
 """What the person says to a request."""
 
 
+class Trial(Value):
+    """One strategy that was tried within a solve: its answer (None: it gave none), where that stands among the
+    candidates, what its checks said, whether it was ``accepted``, and what it cost (completion tokens, seconds)."""
+
+    strategy: str
+    answer: str | None = None
+    candidate: int | None = None
+    judgement: Literal["correct", "incorrect", "unsure"] = "unsure"
+    accepted: bool = False
+    tokens: int = 0
+    seconds: float = 0.0
+
+
 Stopped = Literal["finished", "budget", "interrupted", "error"]
 
 
@@ -289,8 +321,10 @@ class Solution(Value):
     then ``raw_confidence`` is what the strategy itself estimated. ``abstained``: the confidence is less than was asked
     for, so that ``answer`` is only the best candidate. ``certificate`` holds the checks that support the answer.
     ``stopped`` says why the solve ended; "budget" and "interrupted" carry the best answer so far. ``seconds`` is wall
-    clock. ``solve_id`` names the solve, which can be resumed
-    by it where ``resumable``; ``waiting_for`` is what it asks a person before it goes on.
+    clock. ``solve_id`` names the solve, which can be resumed by it where ``resumable``; ``waiting_for`` is what it asks
+    a person before it goes on. ``recalled`` are the ids of the experiences that a model was shown. ``winner`` is the
+    candidate whose solution memory may keep, where the strategy names one. ``trials`` are
+    the strategies that were tried within.
     """
 
     problem: Problem
@@ -311,3 +345,6 @@ class Solution(Value):
     solve_id: str = ""
     resumable: bool = False
     waiting_for: Request | None = None
+    recalled: tuple[str, ...] = ()
+    winner: int | None = None
+    trials: tuple[Trial, ...] = ()

@@ -16,8 +16,9 @@ SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 
 @pytest.fixture(autouse=True)
 def own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """MATHAGENT_HOME lies in tmp_path, with the user's models linked in; no key and no endpoint is set."""
-    for name in ("OPENAI_API_KEY", "OPENAI_BASE_URL", "MATHAGENT_MODEL"):
+    """MATHAGENT_HOME lies in tmp_path, with the user's models linked in; no key, endpoint or web search is set."""
+    keys = ("OPENAI_API_KEY", "TAVILY_API_KEY", "BRAVE_API_KEY", "WOLFRAM_APP_ID")
+    for name in (*keys, "OPENAI_BASE_URL", "MATHAGENT_MODEL", "MATHAGENT_WEB", "MATHAGENT_SEARXNG_URL"):
         monkeypatch.delenv(name, raising=False)
     home = tmp_path / "home"
     home.mkdir()

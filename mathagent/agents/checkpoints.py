@@ -13,6 +13,7 @@ import secrets
 import sqlite3
 import time
 from contextlib import closing
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -31,14 +32,15 @@ MAX_AGE_DAYS = 30
 MAX_FILES = 200
 
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"  # Crockford's base 32: no letters to be mistaken
-_METHOD_PARTS = ("agents", "answers", "prompts", "scorers", "solver.py", "strategies")
+_METHOD_PARTS = ("agents", "answers", "memory", "prompts", "scorers", "solver.py", "strategies", "tools")
 
 
 class SolveSpec(Value):
     """All that a solve needs to go on: who solves what, how, within what.
 
     ``identity`` is the backend's; ``model``, ``base_url``, ``sandbox`` and ``cache`` open the like again. No key is
-    ever kept. ``code`` is the identity of the code of strategy, blocks and prompts.
+    ever kept. ``memory`` is the mode of the solver's memory, ``memory_path`` its file ("": the user's own);
+    ``measured``: no answer may leak from it. ``code`` is the identity of the code of strategy, blocks and prompts.
     """
 
     solve_id: str
@@ -54,6 +56,9 @@ class SolveSpec(Value):
     cache: bool
     approve_code: bool = False
     review_plans: bool = False
+    memory: str = "off"
+    memory_path: str = ""
+    measured: bool = False
     code: str
 
 
@@ -79,11 +84,17 @@ def new_solve_id() -> str:
     return "".join(reversed(digits))
 
 
+@cache
 def method_version(strategy: Strategy) -> str:
-    """The identity of the code that solves by ``strategy``, a plugin's file included."""
+    """The identity of the code that solves by ``strategy``, the files of plugins included: as it was when first asked
+    for, since this process goes on with the code that it has loaded."""
     source = inspect.getsourcefile(strategy.build)
     own = Path(source).read_bytes() if source is not None and Path(source).is_file() else b""
-    parts = (source_hash(*_METHOD_PARTS), source_hash("prompts", suffix=".md"))
+    parts = (
+        source_hash(*_METHOD_PARTS),
+        source_hash("prompts", suffix=".md"),
+        *map(method_version, strategy.parts),
+    )
     return hashlib.sha256("".join(parts).encode() + own).hexdigest()[:16]
 
 

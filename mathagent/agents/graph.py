@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from langgraph.graph import StateGraph
+from langgraph.graph.state import CompiledStateGraph
 
 from mathagent.agents.context import RunContext
 from mathagent.agents.saver import SolveSaver
 from mathagent.agents.state import SolveState
+from mathagent.agents.strategy import Strategy, StrategyConfig
 from mathagent.errors import MathagentError
 from mathagent.types import Request
 
@@ -26,8 +29,22 @@ class GraphRun:
     waiting_for: Request | None = None
 
 
+def compiled(strategy: Strategy, config: StrategyConfig) -> CompiledStateGraph[Any, Any, Any, Any]:
+    """The graph of a strategy with its settings, ready to run without checkpoints; concurrent solves share it.
+
+    Building and compiling one takes longer than running it, and a benchmark solves a thousand problems alike: a graph
+    holds its settings and nothing else, so that one will do.
+    """
+    return _compiled(strategy, config.model_dump_json())
+
+
+@lru_cache(maxsize=64)
+def _compiled(strategy: Strategy, settings: str) -> CompiledStateGraph[Any, Any, Any, Any]:
+    return strategy.build(strategy.config.model_validate_json(settings)).compile()
+
+
 async def run_graph(
-    graph: StateGraph[Any, Any, Any, Any],
+    graph: StateGraph[Any, Any, Any, Any] | CompiledStateGraph[Any, Any, Any, Any],
     start: SolveState,
     context: RunContext,
     saver: SolveSaver | None = None,
@@ -37,8 +54,8 @@ async def run_graph(
     """Runs ``graph`` to its end from ``start``, or, to ``resume``, from the latest checkpoint of ``saver``.
 
     A checkpoint is written before the next node starts (durability "sync"): a killed process loses the node that
-    ran. Streams state values, since a run that raises gives back nothing else. Only errors of ours are returned: a
-    programming error raises.
+    ran; a graph that is compiled already keeps none. Streams state values, since a run that raises gives back nothing
+    else. Only errors of ours are returned: a programming error raises.
     """
     last: dict[str, Any] = {}
     error: MathagentError | None = None
@@ -47,9 +64,8 @@ async def run_graph(
     if saver is not None:
         config["configurable"] = {"thread_id": saver.path.stem}
         durable["durability"] = "sync"
-    stream = graph.compile(checkpointer=saver).astream(
-        None if resume else start, config, context=context, stream_mode="values", **durable
-    )
+    runnable = graph.compile(checkpointer=saver) if isinstance(graph, StateGraph) else graph
+    stream = runnable.astream(None if resume else start, config, context=context, stream_mode="values", **durable)
     try:
         async for values in stream:
             last = {**last, **values}  # the values of an interrupt hold nothing else

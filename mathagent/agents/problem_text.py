@@ -1,9 +1,12 @@
-"""How a problem is put before a model."""
+"""A problem on its way in and before a model: checked, and as text."""
 
 from __future__ import annotations
 
 from mathagent.answers.choices import labelled_choices
+from mathagent.errors import UsageError
 from mathagent.types import Problem
+
+MAX_PROBLEM_CHARACTERS = 100_000
 
 
 def problem_text(problem: Problem) -> str:
@@ -12,3 +15,17 @@ def problem_text(problem: Problem) -> str:
         return problem.text
     lines = [f"({label}) {text}" for label, text in labelled_choices(problem.choices)]
     return "\n".join([problem.text, "Choices:", *lines])
+
+
+def as_problem(problem: str | Problem) -> Problem:
+    """A checked Problem with an id. Raises UsageError where it is empty, too long, or not text."""
+    asked = problem if isinstance(problem, Problem) else Problem(text=problem)
+    length = len(asked.text)
+    if not asked.text.strip():
+        raise UsageError('the problem is empty; give its text, for example mathagent solve "What is 12 * 12?"')
+    if length > MAX_PROBLEM_CHARACTERS:
+        limit = f"{MAX_PROBLEM_CHARACTERS:,}"
+        raise UsageError(f"the problem has {length:,} characters, more than {limit}; shorten it to the question")
+    if "\x00" in asked.text:
+        raise UsageError("the problem holds NUL bytes: it is not text; give plain UTF-8 text")
+    return asked if asked.id else asked.model_copy(update={"id": asked.content_hash()})

@@ -107,7 +107,7 @@ class SolveSaver(AsyncSqliteSaver):
             completion = Completion.model_validate_json(text)
             seconds = max(seconds, at)
             if task in done:  # one of several parallel nodes: it has ended, and will not ask again
-                usage += completion.usage + Usage(cached_calls=int(completion.cached))
+                usage += completion.counted_usage
             else:
                 self._replays[key] = completion
         query = "SELECT task, sample, candidate FROM proposed WHERE base = ? ORDER BY rowid"

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from mathagent.agents.blocks.select import vote
 from mathagent.agents.context import RunContext
-from mathagent.agents.graph import GraphRun, run_graph
+from mathagent.agents.graph import GraphRun, compiled, run_graph
 from mathagent.agents.human import Human, Interrupts
 from mathagent.agents.saver import Progress
 from mathagent.agents.state import SolveState
@@ -71,7 +71,7 @@ class SolveRun:
             problem_id=self.spec.problem.id,
             strategy=strategy.name,
             model=self.spec.model,
-            samples=config.n,
+            samples=config.most_samples,
             solve_id=self.spec.solve_id,
             resumed=self.thread.resumed,
         )
@@ -82,8 +82,10 @@ class SolveRun:
             self.emit.on_proposed = self.thread.saver.propose
         watcher = asyncio.ensure_future(forward_interrupt(interrupt, self.meter))
         try:
+            kept = self.thread.saver is not None
+            built = config if context.memory is not None else config.without_memory()
             run = await run_graph(
-                strategy.build(config),
+                strategy.build(built) if kept else compiled(strategy, built),
                 SolveState(problem=self.spec.problem),
                 context,
                 self.thread.saver,
@@ -160,6 +162,9 @@ class SolveRun:
             solve_id=self.spec.solve_id,
             resumable=resumable,
             waiting_for=run.waiting_for,
+            winner=state.winner,
+            trials=tuple(state.trials),
+            recalled=tuple(dict.fromkeys(one.id for one in state.recalled)),
         )
 
 

@@ -12,6 +12,7 @@ from typing import Literal, NamedTuple
 from mathagent.answers.forms import parse_form
 from mathagent.answers.matching import same_form
 from mathagent.answers.normal import normalize
+from mathagent.answers.rational import beyond_reach
 
 Verdict = Literal["equal", "different", "undecided"]
 
@@ -33,6 +34,8 @@ def compare_fast(a: str | None, b: str | None, *, lenient: bool = False) -> Judg
         return Judgement("equal", "same normal form")
     same = same_form(parse_form(first), parse_form(second), lambda x, y, lenient: None, lenient)
     if same is None:
+        if beyond_reach(normal_first) or beyond_reach(normal_second):
+            return Judgement("undecided", "a power or factorial is too large to be evaluated")
         return None
     return Judgement("equal" if same else "different", "by shape and exact value")
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 
 from mathagent.answers.choices import labelled_choices
 from mathagent.answers.forms import parse_form
-from mathagent.answers.latex import matching_close, strip_wrappers, tidy, untext
+from mathagent.answers.latex import closing_braces, strip_wrappers, tidy, untext
 from mathagent.answers.letters import choice_by_text, choice_in_statement, explicit_label
 from mathagent.answers.normal import normalize
 from mathagent.answers.values import answer_from_value
@@ -29,9 +29,10 @@ _NUMBER = re.compile(
     r"(?:(?<![\w)\]}.,])[-−]\s?)?[$€£]?(?<![A-Za-z_\d.])"
     r"(?:(?:\d{1,3}(?:,\d{3})+(?!\d)|\d+)(?:\.\d+)?|\.\d+)(?:\s?/\s?\d+(?![\d/]))?(?:\s?\\?%)?"
 )
+_BARE_BOX = re.compile(r"-?\d+(?:\.\d+)?|[A-Za-z]\b")
 _BOX = re.compile(r"\\(?:boxed|fbox)(?![a-zA-Z])\s*")
 _BETWEEN_BOXES = re.compile(
-    r"[\s$]*(?:,|;|\band\b|\bor\b|\\text\{\s*(?:and|or)\s*\}|\\q?quad|\\[,;]|[\s$])*[\s$]*"
+    r"[\s$]*(?:,|;|\band\b|\bor\b|\\text\{\s*(?:and|or)\s*\}|\\q?quad|\\[,;()]|[\s$])*[\s$]*"
 )
 _HASHES = re.compile(r"####\s*([^\n]+)")
 _TAG = re.compile(r"<answer>(.*?)</answer>", re.DOTALL | re.IGNORECASE)
@@ -50,7 +51,7 @@ _ASIDE = re.compile(
     re.DOTALL,
 )
 _LEADING = re.compile(
-    r"^(?:(?:is|are|be|equals|equal to|therefore|thus|simply|just)\b\s*|[=:：是为\s>])+", re.IGNORECASE
+    r"^(?:(?:is|are|be|equals|equal to|therefore|thus|simply|just)\b\s*|\.{2,}|[=:：是为…\s>])+", re.IGNORECASE
 )
 _MATH = re.compile(r"\$\$(.+?)\$\$|\$([^$\n]+)\$|\\\((.+?)\\\)|\\\[(.+?)\\\]", re.DOTALL)
 _ENVIRONMENT = re.compile(r"\\(?:begin|end)\{[a-z]+\*?\}(?:\{[lcr|]*\})?")
@@ -115,16 +116,19 @@ def last_boxed(text: str) -> str | None:
     An empty box and one that a truncated text leaves open are passed over; ``\\boxed 5`` is 5.
     """
     boxes: list[tuple[int, int, str]] = []
+    closes = closing_braces(text)
     for match in _BOX.finditer(text):
+        if boxes and match.start() < boxes[-1][1]:  # inside another
+            continue
         if text[match.end() : match.end() + 1] == "{":
-            close = matching_close(text, match.end())
-            content, end = text[match.end() + 1 : close].strip(), close + 1
-            if close < 0:
+            close = closes.get(match.end())
+            if close is None:
                 continue
+            content, end = text[match.end() + 1 : close].strip(), close + 1
         else:
-            token = re.match(r"-?\d+(?:\.\d+)?|[A-Za-z]\b", text[match.end() :])
-            content, end = (token.group(), match.end() + token.end()) if token else ("", match.end())
-        if content and not (boxes and match.start() < boxes[-1][1]):
+            token = _BARE_BOX.match(text, match.end())
+            content, end = (token.group(), token.end()) if token else ("", match.end())
+        if content:
             boxes.append((match.start(), end, content))
     if not boxes:
         return None

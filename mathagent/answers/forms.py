@@ -7,78 +7,26 @@ and whether a comma is a list, is a matter of how people write answers.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache
-from typing import Literal
 
+from mathagent.answers.form import Form
+from mathagent.answers.inequalities import LONE_NAME, NAME, as_interval, without_minus
 from mathagent.answers.latex import MAX_LENGTH, matching_close, strip_wrappers, tidy, untext
 from mathagent.answers.normal import normalize, split_list
 from mathagent.answers.rational import exact_value
 from mathagent.answers.units import split_unit
 
-Kind = Literal[
-    "number",  # value is its exact value
-    "expression",
-    "text",
-    "list",  # bare, order-free
-    "set",
-    "tuple",  # brackets tells points, intervals and program lists apart
-    "union",
-    "matrix",  # items are its rows, each a tuple
-    "equation",  # items are its two sides
-    "inequality",  # items are the compared values, operators stand between them
-    "based",  # a numeral with its base: items are empty, text is the numeral
-    "ratio",  # items are its parts
-]
-
-
-@dataclass(frozen=True)
-class Form:
-    """A parsed answer. ``text`` is its normal form; the other fields are set as ``kind`` asks for them."""
-
-    kind: Kind
-    text: str
-    items: tuple[Form, ...] = ()
-    value: Fraction | None = None
-    unit: str = ""
-    brackets: str = ""
-    operators: tuple[str, ...] = ()
-    variable: str = ""
-
-    @property
-    def decimals(self) -> int | None:
-        """How many decimals a number is written with; None for an exact one (``1/3``, ``\\frac{1}{3}``)."""
-        match = re.match(r"^-?\d+(?:\.(\d+))?(?:e(-?\d+))?%?$", self.text.split(" ")[0])
-        if not match or (match.group(1) is None and match.group(2) is None):
-            return None
-        return len(match.group(1) or "") - int(match.group(2) or 0) + (2 if "%" in self.text else 0)
-
-    @property
-    def significant_digits(self) -> int:
-        """Significant digits a number is written with."""
-        return len(re.sub(r"e.*|\D", "", self.text.split(" ")[0]).lstrip("0"))
-
-    def brackets_match(self, other: Form) -> bool:
-        """Whether two tuples are bracketed alike. The kind of bracket matters for two members: an interval."""
-        if self.brackets == other.brackets:
-            return True
-        plain = ("()", "[]", "<>")
-        unlike_interval = len(self.items) != 2 or "<>" in (self.brackets, other.brackets)
-        return unlike_interval and self.brackets in plain and other.brackets in plain
-
-
-_NAME = (
-    r"(?:\\text\{[^{}]*\}|\\angle ?[A-Za-z]+|\\(?:overline|vec|widehat)\{[A-Za-z]+\}|\\[a-zA-Z]+|[A-Za-z]+)"
-    r"(?:_\{[^{}]*\})?'*(?:\^\{-1\})?(?:\([A-Za-z](?:,[A-Za-z])*\))?"
-)
-_LONE_NAME = re.compile(rf"^{_NAME}(?: [A-Za-z]+)*$")
-_MEMBER = re.compile(rf"^({_NAME})\\in ?(.*)$", re.DOTALL)
+_MEMBER = re.compile(rf"^({NAME})\\in ?(.*)$", re.DOTALL)
+_DECIMAL_COMMA = re.compile(r"^-?\d+,\d+(?![\d,.])")
 _RELATION = re.compile(r"\\(?:le|ge|ne|approx|equiv)(?![a-zA-Z])|[<>=]")
-_MATRIX = re.compile(r"^\\begin\{([pbB]?matrix|array)\}(?:\{[lcr| ]*\})?(.*)\\end\{\1\}$", re.DOTALL)
+_MATRIX = re.compile(
+    r"^\\begin\{([pbB]?matrix|array)\}(?:\{[lcr| ]*\})?((?:(?!\\end\{).)*)\\end\{\1\}$", re.DOTALL
+)
 _BASED = re.compile(r"^(-?[0-9A-Z]+(?:\.[0-9A-Z]+)?)_\{(\d{1,2})\}$")
 _RATIO = re.compile(r"^-?\d+(?:\.\d+)?(?::\d+(?:\.\d+)?)+$")
 _DATE = re.compile(r"^\d{1,4}([/-])\d{1,2}\1\d{1,4}$")
+_ENVIRONMENT = re.compile(r"\\(?:begin|end)\{[a-z]+\}")
 _FUNCTION_WORDS = re.compile(r"\\[a-zA-Z]+")
 _FLIPPED = {">": "<", "\\ge": "\\le"}
 MAX_DEPTH = 12
@@ -128,7 +76,26 @@ def _list(text: str, parts: list[str], depth: int) -> Form:
             else item
             for item in items
         ]
-    return Form("list", normalize(text), tuple(items))
+    decimal = _DECIMAL_COMMA.match(text) if len(items) == 2 else None
+    value = Fraction(decimal.group().replace(",", ".")) if decimal else None
+    return _solutions(items) or Form("list", normalize(text), tuple(items), value=value)
+
+
+def _solutions(items: list[Form]) -> Form | None:
+    """``p=5,q=2;p=7,q=2`` as the points (5,2), (7,2); the names in alphabetical order. None for any other list."""
+    if any(item.kind != "equation" or not LONE_NAME.match(item.items[0].text) for item in items):
+        return None
+    names = [item.items[0].text for item in items]
+    width = len(set(names))
+    groups = [items[i : i + width] for i in range(0, len(items), width)]
+    ordered = [sorted(group, key=lambda item: item.items[0].text) for group in groups]
+    if width < 2 or len(groups) < 2 or any([i.items[0].text for i in o] != sorted(set(names)) for o in ordered):
+        return None
+    points = tuple(
+        Form("tuple", f"({','.join(i.items[1].text for i in o)})", tuple(i.items[1] for i in o), brackets="()")
+        for o in ordered
+    )
+    return Form("list", ", ".join(point.text for point in points), points)
 
 
 def _plus_minus(text: str, depth: int) -> Form:
@@ -180,16 +147,21 @@ def _relation(text: str, depth: int) -> Form | None:
         return None
     operators = [match.group() for match in found]
     if operators[-1] == "\\approx":
-        return _parse("".join(text[: found[-1].start()]), depth + 1)
+        if len(operators) == 1 and LONE_NAME.match(sides[0]):
+            operators = ["="]  # x \approx 11
+        else:
+            return _parse("".join(text[: found[-1].start()]), depth + 1)
     if set(operators) <= {"=", "\\equiv"}:
-        if not _has_variables(sides[0]) and not _LONE_NAME.match(sides[-1]):
+        if not _has_variables(sides[0]) and _is_outcome(sides[-1]):
             return _parse(sides[-1], depth + 1)  # 3 \cdot 24 = 72
         return Form("equation", normalize(text), (_parse(sides[0], depth + 1), _parse(sides[-1], depth + 1)))
     items = tuple(_parse(side, depth + 1) for side in sides)
     if all(operator in (">", "\\ge", "=") for operator in operators):
         items = tuple(reversed(items))
         operators = [_FLIPPED.get(operator, operator) for operator in reversed(operators)]
-    return _as_interval(items, operators) or Form("inequality", normalize(text), items, operators=tuple(operators))
+    return as_interval(*without_minus(items, operators)) or Form(
+        "inequality", normalize(text), items, operators=tuple(operators)
+    )
 
 
 def _has_variables(text: str) -> bool:
@@ -198,33 +170,23 @@ def _has_variables(text: str) -> bool:
     return bool(re.search(r"[A-Za-z]", letters)) or text[:1] in ("\\{", "[")
 
 
-def _as_interval(items: tuple[Form, ...], operators: list[str]) -> Form | None:
-    """``-2 \\le x < 1`` as the interval ``[-2,1)``; None where it is no bound on one bare variable."""
-    if not set(operators) <= {"<", "\\le"} or len(items) > 3:
-        return None
-    at = [i for i, item in enumerate(items) if _LONE_NAME.match(item.text) and not item.text.startswith("\\infty")]
-    bounded = [item.kind in ("number", "expression") for i, item in enumerate(items) if i not in at]
-    if len(at) != 1 or not all(bounded) or (len(items) == 3 and at != [1]):
-        return None
-    left_end = items[0] if at[0] > 0 else _leaf("-\\infty")
-    right_end = items[-1] if at[0] < len(items) - 1 else _leaf("\\infty")
-    opening = "[" if at[0] > 0 and operators[0] == "\\le" else "("
-    closing = "]" if at[0] < len(items) - 1 and operators[-1] == "\\le" else ")"
-    text = f"{opening}{left_end.text},{right_end.text}{closing}"
-    return Form("tuple", text, (left_end, right_end), brackets=opening + closing, variable=items[at[0]].text)
+def _is_outcome(side: str) -> bool:
+    """Whether the right side of an equation is what its left side comes to: ``7 = 11a+c`` states something else."""
+    value = re.sub(r"(?<![A-Za-z\\])[ei](?![A-Za-z])", "", split_unit(side)[0])
+    return not (LONE_NAME.match(side) or _has_variables(value))
 
 
 def _bracketed(text: str, depth: int) -> Form | None:
     braces = re.match(r"^\\\{(.*)\\\}$|^\{(.*)\}$", text, re.DOTALL)
     if braces and (text[0] == "\\" or matching_close(text, 0) == len(text) - 1):
         inner = (braces.group(1) if braces.group(1) is not None else braces.group(2)).strip()
-        builder = re.match(rf"^({_NAME})\s*[|:]\s*(.*)$", inner, re.DOTALL)
+        builder = re.match(rf"^({NAME})\s*[|:]\s*(.*)$", inner, re.DOTALL)
         if builder:
             condition = _parse(builder.group(2), depth + 1)
             if condition.kind == "tuple" and condition.variable == builder.group(1):
-                return condition
+                return _with_variable(condition, "")  # bound: any other letter would do
         items = tuple(_parse(part, depth + 1) for part in split_list(inner))
-        return Form("set", normalize(text), items)
+        return Form("set", normalize(text), items, brackets="" if text[0] == "\\" else "{}")
     angle = re.match(r"^\\langle\s*(.*?)\s*\\rangle$", text, re.DOTALL)
     if angle:
         items = tuple(_parse(part, depth + 1) for part in split_list(angle.group(1)))
@@ -277,7 +239,7 @@ def _is_prose(text: str) -> bool:
 
 def _is_text(text: str) -> bool:
     """Whether a leaf is words (or a letter, a date) rather than mathematics."""
-    words = untext(_FUNCTION_WORDS.sub(" ", text.replace("\\text", "")))
+    words = untext(_FUNCTION_WORDS.sub(" ", _ENVIRONMENT.sub(" ", text).replace("\\text", "")))
     if (
         _DATE.match(text)
         or text.lower() in ("no", "yes")

@@ -109,7 +109,7 @@ _COMMANDS: list[tuple[re.Pattern[str], str]] = [
         (r"\\(?:div)(?![a-zA-Z])", "/"),
         (r"\\%", "%"),
         (rf"\\(?:{_TEXT_COMMANDS})\s*\{{", r"\\text{"),
-        (r"(?<=[\d}])\s*(?:\\text\{\s*(?:percent|pct)\s*\}|(?:percent|pct)(?![A-Za-z]))", "%"),
+        (r"(?<=[\d}])\s*(?:\\text\{\s*(?:percent(?:age)?|pct)\s*\}|(?:percent(?:age)?|pct)(?![A-Za-z]))", "%"),
         (r"\{\s*\\text\{([^{}]*)\}\s*\}", r"\\text{\1}"),
         (r"\\text\{\s*\}", ""),
         (r",?\s*\\text\{\s*,?\s*(?:and|or)\s*\}\s*", ", "),
@@ -125,7 +125,12 @@ _COMMANDS: list[tuple[re.Pattern[str], str]] = [
         (r"(?<=\d)\^?\{?\s*\\text\{\s*(?:st|nd|rd|th)\s*\}\s*\}?|(?<=\d)\^\{(?:st|nd|rd|th)\}", ""),
     ]
 ]
-_THOUSANDS = re.compile(r"(?<![\d.,])(\d{1,3}(?:,\d{3})+)(?![\d,])")
+_THOUSANDS = re.compile(r"(?<![\d.,])([1-9]\d{0,2}(?:,\d{3})+)(?![\d,])")
+_DOUBLED = re.compile(
+    r"\\\\(?=(?:left|right|d?frac|tfrac|sqrt|text|cdot|times|boxed|pi|theta|infty|pm|le|leq|ge|geq|cup|circ|ln|log|sin|cos|tan)"
+    r"(?![a-zA-Z]))"
+)
+"""Commands of a text whose backslashes were escaped once too often, as in JSON that was never decoded."""
 _TEXT = re.compile(r"\\text\{([^{}]*)\}")
 _WRAPPERS = (("$$", "$$"), ("$", "$"), (r"\(", r"\)"), (r"\[", r"\]"), ("**", "**"), ("`", "`"), ('"', '"'))
 
@@ -139,6 +144,8 @@ def tidy(text: str) -> str:
     if len(text) > MAX_LENGTH:
         return text.strip()
     text = strip_wrappers(_unify_characters(text))
+    if "\\begin" not in text:  # where \\\\ ends a row
+        text = _DOUBLED.sub(lambda match: "\\", text)
     for pattern, replacement in _COMMANDS:
         text = pattern.sub(replacement, text)
     if len(re.findall(r"(?<!\\)\$", text)) > 1:
@@ -196,6 +203,18 @@ def matching_close(text: str, start: int) -> int:
             if depth == 0:
                 return i
     return -1
+
+
+def closing_braces(text: str) -> dict[int, int]:
+    """Where each unescaped brace that opens is closed; those that nothing closes are left out. Linear in the text."""
+    closes: dict[int, int] = {}
+    open_at: list[int] = []
+    for match in re.finditer(r"(?<!\\)[{}]", text):
+        if match.group() == "{":
+            open_at.append(match.start())
+        elif open_at:
+            closes[open_at.pop()] = match.start()
+    return closes
 
 
 def _unify_characters(text: str) -> str:

@@ -5,16 +5,18 @@ A decimal equals an exact value (or a longer decimal) that rounds to it, if it i
 and three significant digits: 0.333 is 1/3, 0.33 is not, and an integer is never rounded. ``lenient``, for
 grading only, adds what public graders of MATH accept: two decimals suffice where four significant digits agree
 to a relative 1e-4 (Qwen2.5-Math), 50% is also 50 (Math-Verify, Qwen2.5-Math), a ratio is its quotient and the base of
-a numeral may be left out (Math-Verify), and a vector may be written as a tuple (Qwen2.5-Math).
+a numeral may be left out (Math-Verify), a decimal comma is a decimal point (Math-Verify), a solution that is named
+twice counts once (Math-Verify), and a vector may be written as a tuple (Qwen2.5-Math).
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from fractions import Fraction
 
-from mathagent.answers.forms import Form
+from mathagent.answers.form import Form
 from mathagent.answers.latex import untext
 
 Leaf = Callable[[Form, Form, bool], bool | None]
@@ -36,10 +38,10 @@ def same_form(a: Form, b: Form, leaf: Leaf, lenient: bool) -> bool | None:
     """Whether two answers are the same; None where ``leaf`` could not say. Symmetric if ``leaf`` is."""
     if a.unit and b.unit and a.unit != b.unit:
         return False
-    if _folded(a.text) == _folded(b.text):
-        return True
     if a.variable and b.variable and a.variable != b.variable:
         return False
+    if _folded(a.text) == _folded(b.text):
+        return True
     for x, y in ((a, b), (b, a)):
         if x.kind == "equation" and y.kind not in ("equation", "inequality"):
             return _same_as_equation(x, y, leaf, lenient)
@@ -60,6 +62,8 @@ def _same_kind(a: Form, b: Form, leaf: Leaf, lenient: bool) -> bool | None:
         case "text":
             return _truth(a.text) == _truth(b.text)
         case "list" | "set":
+            if lenient and all(item.kind == "tuple" for item in (*a.items, *b.items)):
+                a, b = _without_repeats(a), _without_repeats(b)
             return _same_unordered(a.items, b.items, leaf, lenient)
         case "tuple":
             return a.brackets_match(b) and _all_same(a.items, b.items, leaf, lenient)
@@ -90,8 +94,8 @@ def _mixed_kinds(x: Form, y: Form, leaf: Leaf, lenient: bool) -> Iterator[bool |
     elif x.kind in _UNORDERED and y.kind == "tuple":
         if y.brackets == "[]" and (x.kind == "list" or len(y.items) != 2):  # {1,2} is not the interval [1,2]
             yield _same_unordered(x.items, y.items, leaf, lenient)
-        elif x.kind == "list" and y.brackets in ("()", "<>"):
-            yield _all_same(x.items, y.items, leaf, lenient)
+        elif y.brackets in ("()", "<>") and (x.kind == "list" or (x.brackets == "{}" and lenient)):
+            yield _all_same(x.items, y.items, leaf, lenient)  # bare braces do not show in LaTeX: ${1,3}$
     elif kinds == ("matrix", "tuple"):
         yield _matrix_as_tuple(x, y, leaf, lenient)
     elif x.kind == "union" and y.kind in ("tuple", "list", "set"):
@@ -100,6 +104,8 @@ def _mixed_kinds(x: Form, y: Form, leaf: Leaf, lenient: bool) -> Iterator[bool |
     elif kinds == ("number", "ratio") and len(y.items) == 2 and lenient:
         above, below = (item.value for item in y.items)
         yield bool(below) and x.value is not None and above == x.value * (below or 0)
+    elif kinds == ("number", "list") and y.value is not None:
+        yield lenient and x.value == y.value
     elif kinds == ("number", "based"):
         yield lenient and x.text == y.text.split("_")[0]
     elif kinds in (("number", "expression"), ("expression", "matrix")) or (
@@ -167,12 +173,20 @@ def _same_as_equation(equation: Form, other: Form, leaf: Leaf, lenient: bool) ->
 
 
 def _is_name(form: Form) -> bool:
-    return form.kind in ("text", "expression") and bool(_NAME.match(form.text))
+    """Whether a side of an equation only says what the other side is the value of: ``x``, ``(p,q)``, ``AB:CD``."""
+    if form.kind == "tuple":
+        return len(form.items) > 1 and all(_is_name(item) for item in form.items)
+    return form.kind in ("text", "expression") and bool(_NAME.match(form.text) or _QUANTITY.match(form.text))
 
 
 _NAME = re.compile(
     r"^(?:\\angle ?[A-Za-z]+|\\(?:overline|vec|widehat|hat|bar)\{[^{}]*\}|\\[a-zA-Z]+|[A-Za-z][A-Za-z ]*)"
     r"(?:_\{[^{}]*\})?'*(?:\^\{-1\})?(?:\([^()]*\))?$"
+)
+# Capitals only: |x| = 1 and x/y = 2 are equations in their own right, |AB| and NO/BO are lengths and ratios.
+_SEGMENT = r"[A-Z][A-Za-z]{0,5}'*(?:_\{[^{}]*\})?"
+_QUANTITY = re.compile(
+    rf"^(?:\|{_SEGMENT}\||\\frac\{{{_SEGMENT}\}}\{{{_SEGMENT}\}}|{_SEGMENT}/{_SEGMENT}|{_SEGMENT}(?::{_SEGMENT})+)$"
 )
 
 
@@ -201,6 +215,11 @@ def _same_unordered(a: Sequence[Form], b: Sequence[Form], leaf: Leaf, lenient: b
     if _can_pair([[cell is True for cell in row] for row in table]):
         return True
     return None if _can_pair([[cell is not False for cell in row] for row in table]) else False
+
+
+def _without_repeats(form: Form) -> Form:
+    """A list of points, each once: naming a solution twice makes it no other answer."""
+    return replace(form, items=tuple({item.text: item for item in form.items}.values()))
 
 
 def _can_pair(allowed: list[list[bool]]) -> bool:

@@ -12,6 +12,9 @@ from mathagent.answers.latex import MAX_LENGTH, tidy
 MAX_DIGITS = 2_000
 MAX_BITS = 20_000
 MAX_FACTORIAL = 500
+REACH_BITS = 1 << 24
+REACH_FACTORIAL = 1_000_000
+"""Powers and factorials beyond these are not evaluated by computer algebra either: it would never come back."""
 MAX_DEPTH = 40
 MAX_TEXT = MAX_LENGTH
 
@@ -21,8 +24,33 @@ _TOKEN = re.compile(
 )
 
 
+_BIG = re.compile(r"[\d.]+(?=\s*[\^!])|\((?=[^()]*(?:\([^()]*\)[^()]*)*\)\s*[\^!])")
+"""Where a power or a factorial begins: at its base, a number or a bracket."""
+
+
 class _NotRational(Exception):
     """The text is not arithmetic on rationals within the bounds."""
+
+
+class _BeyondReach(_NotRational):
+    """The text holds a power or a factorial that nobody can evaluate."""
+
+
+@lru_cache(maxsize=4096)
+def beyond_reach(text: str) -> bool:
+    """Whether ``text`` holds a number such as ``9^{9^{9}}`` or ``(30!)!``, which no computer algebra can evaluate."""
+    tidied = tidy(text)
+    if len(tidied) > MAX_TEXT:
+        return False
+    for match in _BIG.finditer(tidied):
+        try:
+            parser = _Parser(_tokens(tidied[match.start() :], stop=True))
+            parser.signed_power(0)
+        except _BeyondReach:
+            return True
+        except (_NotRational, ZeroDivisionError):
+            continue
+    return False
 
 
 @lru_cache(maxsize=4096)
@@ -47,11 +75,14 @@ def exact_value(text: str) -> Fraction | None:
         return None
 
 
-def _tokens(text: str) -> list[tuple[str, str]]:
+def _tokens(text: str, *, stop: bool = False) -> list[tuple[str, str]]:
+    """The tokens of ``text``; with ``stop`` those before the first that is no arithmetic."""
     tokens: list[tuple[str, str]] = []
     position = 0
     while position < len(text):
         match = _TOKEN.match(text, position)
+        if not match and stop:
+            break
         if not match or len(tokens) > MAX_DIGITS:
             raise _NotRational
         kind = match.lastgroup or ""
@@ -94,6 +125,8 @@ def _power(base: Fraction, exponent: Fraction) -> Fraction:
     if exponent.denominator != 1:
         raise _NotRational
     size = max(base.numerator.bit_length(), base.denominator.bit_length())
+    if abs(exponent.numerator) * (size - 1) > REACH_BITS:
+        raise _BeyondReach
     if abs(exponent.numerator) * size > MAX_BITS or (base == 0 and exponent <= 0):
         raise _NotRational
     return base**exponent.numerator
@@ -156,7 +189,17 @@ class _Parser:
         value = self.postfix(depth)
         if self.peek() == "^":
             self.take()
-            value = _power(value, self.group(depth) if self.peek() == "{" else self.postfix(depth))
+            value = _power(value, self.exponent(depth))
+        return value
+
+    def exponent(self, depth: int) -> Fraction:
+        """What stands behind ``^``; a chain ``2^3^2`` is 2^(3^2)."""
+        if depth > MAX_DEPTH:
+            raise _NotRational
+        value = self.group(depth) if self.peek() == "{" else self.postfix(depth)
+        if self.peek() == "^":
+            self.take()
+            value = _power(value, self.exponent(depth + 1))
         return value
 
     def postfix(self, depth: int) -> Fraction:
@@ -166,9 +209,17 @@ class _Parser:
                 value = value / 100
             elif value.denominator == 1 and 0 <= value.numerator <= MAX_FACTORIAL:
                 value = Fraction(math.factorial(value.numerator))
+            elif value.numerator > REACH_FACTORIAL or self.factorial_follows():
+                raise _BeyondReach
             else:
                 raise _NotRational
         return value
+
+    def factorial_follows(self) -> bool:
+        """Whether the factorial just read is the argument of another, as in ``(2004!)!``."""
+        rest = [text for _, text in self.tokens[self.position :]]
+        closing = next((i for i, text in enumerate(rest) if text not in ")}"), len(rest))
+        return closing > 0 and rest[closing : closing + 1] == ["!"]
 
     def atom(self, depth: int) -> Fraction:
         following = self.peek()

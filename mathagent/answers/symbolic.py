@@ -16,7 +16,7 @@ from fractions import Fraction
 from functools import lru_cache
 from typing import Any
 
-from mathagent.answers.forms import Form
+from mathagent.answers.form import Form
 from mathagent.answers.latex import untext
 from mathagent.answers.matching import rounds_to
 
@@ -164,9 +164,15 @@ def _same_value(x: Any, y: Any) -> bool | None:
         if a is None or b is None:
             continue
         if not _near(a, b, TOLERANCE_DIGITS):
+            if _outside_the_reals(a, b) and not (x.has(sympy.I) or y.has(sympy.I)):
+                continue  # 1/sqrt(n) and sqrt(1/n) are one real function, whatever they are at n < 0
             return False
         agreed += 1
     return True if agreed >= ENOUGH_POINTS else None
+
+
+def _outside_the_reals(a: Any, b: Any) -> bool:
+    return a.is_real is False and b.is_real is False
 
 
 def _symbols(*expressions: Any) -> list[Any]:

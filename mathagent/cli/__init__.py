@@ -11,13 +11,19 @@ from typing import Annotated, Any
 import typer
 
 from mathagent import __version__
+from mathagent.cli.bench_options import bench
+from mathagent.cli.compare_options import compare
 from mathagent.cli.groups import GROUPS, help_without_command
+from mathagent.cli.judge_bench_options import judge_bench
+from mathagent.cli.optimize_prompt_options import optimize_prompt
 from mathagent.cli.options import (
     AsJson,
     BaseUrl,
     BudgetCalls,
     BudgetSeconds,
     BudgetTokens,
+    MemoryFile,
+    MemoryModeOption,
     Model,
     NoCache,
     Samples,
@@ -28,8 +34,13 @@ from mathagent.cli.options import (
     UnsafeLocal,
     budget_of,
     config_of,
+    memory_mode_of,
     sandbox_name,
+    strategy_list,
 )
+from mathagent.cli.perturb_options import perturb, robustness
+from mathagent.cli.report_options import report
+from mathagent.cli.runs_group import replay
 from mathagent.errors import MathagentError
 
 EXIT_DONE, EXIT_FAILED, EXIT_USAGE, EXIT_PARTIAL, EXIT_INTERRUPTED = 0, 1, 2, 3, 130
@@ -98,7 +109,8 @@ def solve(
     ] = None,
     file: Annotated[Path | None, typer.Option("--file", "-f", help="Read the problem from a file.")] = None,
     strategy: Annotated[
-        str | None, typer.Option("--strategy", "-s", help="cot, pal, self-consistency, ….")
+        str | None,
+        typer.Option("--strategy", "-s", help="cot, pal, …; or a composition such as 'pal | vote(cot, tir)'."),
     ] = None,
     model: Model = None,
     base_url: BaseUrl = None,
@@ -136,6 +148,8 @@ def solve(
     trace: Annotated[
         Path | None, typer.Option("--trace", help="Write the whole run to an HTML page for people.")
     ] = None,
+    memory: MemoryFile = None,
+    memory_mode: MemoryModeOption = None,
 ) -> int:
     """Solve one problem, or open the REPL."""
     from mathagent.cli.solve import SolveArguments, solve_command
@@ -160,62 +174,25 @@ def solve(
             events=events,
             events_all=events_all,
             trace=trace,
+            memory=memory,
+            memory_mode=memory_mode_of(memory, memory_mode),
         )
     )
 
 
-@app.command()
-def bench(
-    file: Annotated[Path, typer.Argument(help="Problems with answers: JSONL, or JSONL.gz.")],
-    strategy: Annotated[str, typer.Option("--strategy", "-s", help="Strategies, separated by commas.")] = "pal",
-    limit: Annotated[int | None, typer.Option(min=1, help="Take the first N problems.")] = None,
-    model: Model = None,
-    base_url: BaseUrl = None,
-    budget_tokens: BudgetTokens = None,
-    budget_seconds: BudgetSeconds = None,
-    budget_calls: BudgetCalls = None,
-    n: Samples = None,
-    temperature: Temperature = None,
-    seed: Seed = None,
-    settings: Settings = None,
-    concurrency: Annotated[
-        int | None, typer.Option(min=1, help="Problems at a time (default: the backend's).")
-    ] = None,
-    output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="Also write the records to a JSONL file.")
-    ] = None,
-    rerun: Annotated[bool, typer.Option("--rerun", help="Solve again what has a record already.")] = False,
-    as_json: AsJson = False,
-    sandbox: Sandbox = None,
-    unsafe_local: UnsafeLocal = False,
-    no_cache: NoCache = False,
-) -> int:
-    """Measure strategies on a file of problems; a killed run goes on where it was."""
-    from mathagent.cli.bench import BenchArguments, bench_command
-
-    return bench_command(
-        BenchArguments(
-            file=file,
-            strategies=tuple(name.strip() for name in strategy.split(",") if name.strip()),
-            limit=limit,
-            model=model,
-            base_url=base_url,
-            budget=budget_of(budget_tokens, budget_seconds, budget_calls),
-            config=config_of(n, temperature, settings),
-            seed=seed,
-            concurrency=concurrency,
-            output=output,
-            rerun=rerun,
-            as_json=as_json,
-            sandbox=sandbox_name(sandbox, unsafe_local, interactive=False),
-            cache=not no_cache,
-        )
-    )
+app.command("bench")(bench)
+app.command("compare")(compare)
+app.command("judge-bench")(judge_bench)
+app.command("report")(report)
+app.command("replay")(replay)
+app.command("perturb")(perturb)
+app.command("robustness")(robustness)
+app.command("optimize-prompt")(optimize_prompt)
 
 
 @app.command()
 def calibrate(
-    runs: Annotated[list[Path], typer.Argument(help="Graded records: what `bench --output` wrote.")],
+    runs: Annotated[list[str], typer.Argument(help="Graded runs: an id, `last`, or a file of records.")],
     strategy: Annotated[
         str | None, typer.Option("--strategy", "-s", help="Only these strategies, separated by commas.")
     ] = None,
@@ -226,7 +203,7 @@ def calibrate(
     """Fit confidence to graded runs, for each model, strategy and settings; later solves use it."""
     from mathagent.cli.calibrate import calibrate_command
 
-    names = [name.strip() for name in (strategy or "").split(",") if name.strip()]
+    names = strategy_list(strategy, "--strategy") or []
     return calibrate_command(runs, strategies=names, out=out, dry_run=dry_run, as_json=as_json)
 
 

@@ -15,14 +15,14 @@ from mathagent.console.calibration_view import CalibrationRow, show_calibrations
 from mathagent.console.page import Page
 from mathagent.errors import UsageError
 from mathagent.evals.calibrate import Combination, calibrate, combinations, too_few
-from mathagent.evals.records import read_records
+from mathagent.evals.runs import load_runs
 from mathagent.scorers.confidence import store_calibration
 
 EXIT_DONE, EXIT_PARTIAL = 0, 3
 
 
 def calibrate_command(
-    runs: Sequence[Path], *, strategies: Sequence[str], out: Path | None, dry_run: bool, as_json: bool
+    runs: Sequence[str], *, strategies: Sequence[str], out: Path | None, dry_run: bool, as_json: bool
 ) -> int:
     """Fits and stores; exit code 0, or 3 where a combination has too few answers.
 
@@ -31,7 +31,7 @@ def calibrate_command(
     """
     if dry_run and out is not None:
         raise UsageError("--dry-run stores nothing; leave out --out")
-    found, left_out = combinations([record for run in runs for record in read_records(run)])
+    found, left_out = combinations([record for records in load_runs(runs).values() for record in records])
     chosen = _chosen(found, strategies, left_out)
     folder = None if dry_run else out or settings().calibrations_dir
     rows = [_row(one, folder) for one in chosen]

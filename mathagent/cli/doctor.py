@@ -2,26 +2,31 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import platform
 import shutil
 import sys
 import tempfile
 from importlib.util import find_spec
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from rich.console import Console
 from rich.table import Table
 
 from mathagent import __version__
 from mathagent.config import Settings, settings
-from mathagent.errors import MathagentError, UsageError
+from mathagent.console.solution_view import counted
+from mathagent.errors import MathagentError, ModelFileError, UsageError
 from mathagent.models.catalog import catalog, size_text
 from mathagent.models.connect import split_model
 from mathagent.models.openai_compat import OPENAI_URL
 from mathagent.models.weights import status
 from mathagent.sandbox import DEFAULT_SANDBOX, INTERACTIVE_SANDBOX, SANDBOXES
 from mathagent.types import Value
+
+if TYPE_CHECKING:
+    from mathagent.memory.base import StoreStatistics
 
 ENDPOINT_TIMEOUT_S = 5.0
 EXTRAS = {"embedded": "xllamacpp", "gpu": "transformers"}
@@ -46,6 +51,7 @@ def doctor_command(*, as_json: bool) -> int:
         *_endpoint(settings()),
         *_sandbox(),
         *_extras(),
+        *_memory(settings()),
     ]
     if as_json:
         sys.stdout.write(json.dumps([finding.model_dump() for finding in findings], indent=2) + "\n")
@@ -167,6 +173,48 @@ def _extras() -> list[Finding]:
             advice="" if find_spec(module) else f"pip install 'mathagent[{extra}]'",
         )
         for extra, module in EXTRAS.items()
+    ]
+
+
+def _memory(configured: Settings) -> list[Finding]:
+    """The store of experiences and what makes its vectors; nothing is made where there is none yet."""
+    from mathagent.memory.opening import open_store
+    from mathagent.memory.static_embedder import TABLE_FILE
+
+    place = configured.memory_path
+
+    async def statistics() -> StoreStatistics:
+        store = open_store(read_only=True)
+        try:
+            return await store.statistics()
+        finally:
+            await store.aclose()
+
+    has_table = (configured.models_dir / TABLE_FILE).exists()
+    try:
+        numbers = asyncio.run(statistics())
+    except ModelFileError as error:
+        advice = "mathagent models rm minilm, then mathagent models pull minilm"
+        return [Finding(area="memory", name="embedder", state="missing", detail=str(error), advice=advice)]
+    except MathagentError as error:
+        advice = "mathagent memory doctor says what can be repaired"
+        return [Finding(area="memory", name="store", state="missing", detail=str(error), advice=advice)]
+    size = f", {size_text(numbers.database_bytes + numbers.index_bytes)}" if numbers.experiences else ""
+    kind = "static: similar words are near each other" if has_table else "hashed: only the same words are near"
+    return [
+        Finding(
+            area="memory",
+            name="store",
+            state="ok",
+            detail=f"{place}, {counted(numbers.experiences, 'experience')}{size}",
+        ),
+        Finding(
+            area="memory",
+            name="embedder",
+            state="ok" if has_table else "off",
+            detail=f"{kind} ({numbers.embedder})",
+            advice="" if has_table else "mathagent models pull minilm (it finds more of what is alike)",
+        ),
     ]
 
 

@@ -1,4 +1,4 @@
-"""The commands that come in groups: models and strategies."""
+"""The commands that come in groups: datasets, memory, models, runs and strategies."""
 
 from __future__ import annotations
 
@@ -7,11 +7,20 @@ from typing import Annotated
 
 import typer
 
+from mathagent.cli.datasets_group import datasets_app
+from mathagent.cli.memory_group import memory_app
 from mathagent.cli.options import AsJson, Settings, config_of
+from mathagent.cli.runs_group import runs_app
 
 models_app = typer.Typer(help="The models that come by themselves: list, pull, rm.", invoke_without_command=True)
 strategies_app = typer.Typer(help="The strategies: list, show.", invoke_without_command=True)
-GROUPS = {"models": models_app, "strategies": strategies_app}
+GROUPS = {
+    "datasets": datasets_app,
+    "memory": memory_app,
+    "models": models_app,
+    "runs": runs_app,
+    "strategies": strategies_app,
+}
 
 
 def help_without_command(context: typer.Context) -> None:
@@ -62,7 +71,7 @@ def strategies_root(context: typer.Context) -> None:
 
 @strategies_app.command("list")
 def strategies_list(as_json: AsJson = False) -> int:
-    """List the strategies, plugins included, and their papers."""
+    """List the strategies, plugins included: kind, calls at default, needs, whether training-free, paper."""
     from mathagent.cli.strategies import list_command
 
     return list_command(as_json=as_json)
@@ -70,9 +79,13 @@ def strategies_list(as_json: AsJson = False) -> int:
 
 @strategies_app.command("show")
 def strategies_show(
-    name: Annotated[str, typer.Argument(help="A name from 'mathagent strategies list'.")],
+    name: Annotated[
+        str, typer.Argument(help="A name from 'mathagent strategies list', or a composition: 'pal | cot'.")
+    ],
     settings: Settings = None,
-    form: Annotated[str, typer.Option("--format", help="text, mermaid (the graph alone) or json.")] = "text",
+    form: Annotated[
+        str, typer.Option("--format", help="text, mermaid (the graph alone), json or markdown.")
+    ] = "text",
 ) -> int:
     """Say what a strategy is: its paper, its settings and its graph."""
     from mathagent.cli.strategies import show_command

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rich.console import Console
@@ -59,13 +60,19 @@ def resumed_arguments(arguments: SolveArguments) -> SolveArguments:
     unsafe = spec.sandbox == UNSAFE_SANDBOX != DEFAULT_SANDBOX
     if unsafe and arguments.sandbox != UNSAFE_SANDBOX:
         raise UsageError(f"solve {spec.solve_id} was begun with --unsafe-local; say it again to resume it")
+    if arguments.memory is not None and spec.memory == "off" and arguments.memory_mode is None:
+        raise UsageError(f"solve {spec.solve_id} was begun without a memory; leave out --memory")
     stored_sandbox = INTERACTIVE_SANDBOX if spec.sandbox == DEFAULT_SANDBOX else spec.sandbox
+    memory_mode = arguments.memory_mode or spec.memory
+    kept = Path(spec.memory_path) if spec.memory_path and memory_mode != "off" else None
     return arguments.model_copy(
         update={
             "model": arguments.model or spec.model,
             "base_url": arguments.base_url or (spec.base_url if spec.model.startswith("openai:") else None),
             "sandbox": stored_sandbox if arguments.sandbox == INTERACTIVE_SANDBOX else arguments.sandbox,
             "cache": arguments.cache and spec.cache,
+            "memory_mode": memory_mode,
+            "memory": arguments.memory or kept,
             "approve": arguments.approve or spec.approve_code or spec.review_plans,
         }
     )

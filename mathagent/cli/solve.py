@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
+from mathagent.agents.solver_memory import MemoryMode
 from mathagent.budget import Budget
 from mathagent.cli.solve_outputs import SolveOutputs
 from mathagent.console.interrupts import Interruptible
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from mathagent.types import Solution
 
 MAX_INPUT_BYTES = 4 * 1024 * 1024
+DEFAULT_MEMORY_MODE: MemoryMode = "learn"
 
 
 class SolveArguments(Value):
@@ -47,6 +49,8 @@ class SolveArguments(Value):
     events: bool = False
     events_all: bool = False
     trace: Path | None = None
+    memory: Path | None = None
+    memory_mode: MemoryMode | None = None
 
 
 def solve_command(arguments: SolveArguments) -> int:
@@ -58,6 +62,7 @@ def solve_command(arguments: SolveArguments) -> int:
         if arguments.problem is None:
             return list_resumable(as_json=arguments.as_json)
         arguments = resumed_arguments(arguments)
+    arguments = arguments.model_copy(update={"memory_mode": arguments.memory_mode or DEFAULT_MEMORY_MODE})
     if arguments.approve and not sys.stdin.isatty():
         raise UsageError("--approve asks at a terminal; run it in one, with the problem as an argument or a file")
     outputs = _outputs(arguments)
@@ -116,6 +121,8 @@ async def _solve(arguments: SolveArguments, text: str, outputs: SolveOutputs) ->
             base_url=arguments.base_url,
             sandbox=arguments.sandbox,
             cache=arguments.cache,
+            memory=arguments.memory,
+            memory_mode=arguments.memory_mode or DEFAULT_MEMORY_MODE,
             on_progress=view.on_progress,
         ) as solver:
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from mathagent.console.certificate_view import MARKS, mark, shows
 from mathagent.console.clean_text import one_line
 from mathagent.console.page import Page
-from mathagent.events import Judged
+from mathagent.events import Judged, Scored
 from mathagent.types import Check
 
 _JUDGED = {"correct": "green", "incorrect": "red", "unsure": "yellow"}
@@ -27,3 +27,10 @@ def show_judged(page: Page, event: Judged, number: str = "") -> None:
     """Prints the judgement and its reason."""
     said = (f"judged {event.judgement}", _JUDGED[event.judgement])
     page.parts((number, "dim"), said, (f": {one_line(event.reason)}", ""), hang=2)
+
+
+def show_scored(page: Page, event: Scored, number: str = "") -> None:
+    """Prints the score, who gave it, and its note."""
+    value = "not scored" if event.value is None else f"scored {event.value:.2f}"
+    note = f": {one_line(event.note, 160)}" if event.note else ""
+    page.parts((number, "dim"), (f"{value} by {one_line(event.scorer, 60)}", "dim"), (note, "dim"), hang=2)

@@ -5,21 +5,22 @@ from __future__ import annotations
 import asyncio
 import signal
 import threading
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, TypeVar
 
 T = TypeVar("T")
 
 
 class Interruptible:
-    """Owns SIGINT while it is entered (from a running event loop); outside ``run`` the signal does nothing.
+    """Owns ``signals`` while it is entered (from a running event loop); outside ``run`` they do nothing.
 
-    Where signals cannot be had (another thread than the main one), ``run`` just runs.
+    All mean the same. Where signals cannot be had (another thread than the main one), ``run`` just runs.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, signals: Sequence[signal.Signals] = (signal.SIGINT,)) -> None:
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._previous: Any = None
+        self._signals = signals
+        self._previous: dict[signal.Signals, Any] = {}
         self._task: asyncio.Task[Any] | None = None
         self._interrupt = asyncio.Event()
         self._on_interrupt: Callable[[], None] = lambda: None
@@ -27,23 +28,25 @@ class Interruptible:
     def __enter__(self) -> Interruptible:
         if threading.current_thread() is threading.main_thread():
             loop = self._loop = asyncio.get_running_loop()
-            self._previous = signal.getsignal(signal.SIGINT)
-            try:
-                loop.add_signal_handler(signal.SIGINT, self.received)
-            except NotImplementedError:  # Windows: wake the loop by hand
-                signal.signal(signal.SIGINT, lambda *_: loop.call_soon_threadsafe(self.received))
+            for one in self._signals:
+                self._previous[one] = signal.getsignal(one)
+                try:
+                    loop.add_signal_handler(one, self.received)
+                except NotImplementedError:  # Windows: wake the loop by hand
+                    signal.signal(one, lambda *_: loop.call_soon_threadsafe(self.received))
         return self
 
     def __exit__(self, *exception: object) -> None:
         if self._loop is None:
             return
-        try:
-            self._loop.remove_signal_handler(signal.SIGINT)
-        except NotImplementedError:
-            pass
-        finally:
-            signal.signal(signal.SIGINT, self._previous)
-            self._loop = None
+        loop, self._loop = self._loop, None
+        for one, previous in self._previous.items():
+            try:
+                loop.remove_signal_handler(one)
+            except NotImplementedError:
+                pass
+            finally:
+                signal.signal(one, previous)
 
     async def run(
         self, start: Callable[[asyncio.Event], Coroutine[Any, Any, T]], on_interrupt: Callable[[], None]
@@ -67,7 +70,7 @@ class Interruptible:
             self._task.cancel()
 
     def received(self) -> None:
-        """Ctrl-C was pressed; for who reads keys, to whom it comes as one."""
+        """Ctrl-C was pressed (or another of the signals came); for who reads keys, to whom it comes as one."""
         if self._task is None:
             return
         if self._interrupt.is_set():

@@ -7,6 +7,7 @@ from lists of allowed elements and attributes, with every text escaped.
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from html import escape, unescape
 from typing import Literal
 from xml.etree.ElementTree import Element
@@ -33,6 +34,7 @@ _SMALL_LENGTH = re.compile(r"-?0?\.\d+em|[0-9](\.\d+)?em")
 _REFUSED = ("\\newcommand", "\\renewcommand", "\\providecommand", "\\def", "\\let", "\\DeclareMathOperator")
 
 
+@lru_cache(maxsize=4096)  # a report draws the same problem's formulas for each arm
 def mathml(formula: str, display: Literal["inline", "block"] = "inline") -> str | None:
     """A ``<math>`` element for ``formula`` (without its delimiters); None where it cannot be read."""
     formula = clean(formula).strip()

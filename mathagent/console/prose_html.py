@@ -81,10 +81,9 @@ def prose_html(text: str) -> Markup:
 def code_html(program: str) -> Markup:
     """A Python program, highlighted with the classes of Pygments (``k`` a keyword, ``s`` a string, …)."""
     from pygments import highlight
-    from pygments.formatters import HtmlFormatter
-    from pygments.lexers import PythonLexer
 
-    shown = highlight(clean(program), PythonLexer(stripnl=False, ensurenl=False), HtmlFormatter(nowrap=True))
+    lexer, formatter = _python()  # making them takes longer than a program's colours
+    shown = highlight(clean(program), lexer, formatter)
     return Markup(f'<pre class="code" tabindex="0"><code>{shown}</code></pre>')
 
 
@@ -99,6 +98,14 @@ def _drawn(written: str) -> str:
     block = match is None or written.startswith(("$$", "\\["))
     drawn = mathml(written if match is None else match[match.lastindex or 0], "block" if block else "inline")
     return f'<code class="formula">{escape(written)}</code>' if drawn is None else drawn
+
+
+@cache
+def _python() -> tuple[Any, Any]:
+    from pygments.formatters import HtmlFormatter
+    from pygments.lexers import PythonLexer
+
+    return PythonLexer(stripnl=False, ensurenl=False), HtmlFormatter(nowrap=True)
 
 
 @cache

@@ -1,25 +1,23 @@
 """SolveView: the events of a solve, as a person watches them.
 
 On a terminal a small live region (live_region.py) shows what is being written now; what is complete is printed above
-it and stays. In a pipe the same facts come as plain lines. Of a single sample every reply and program is shown; of
-several the first words and the first program, every new answer, a running tally, and at the end a program that
-supports the answer. Replies to typed questions are data: what came of them is shown (a plan, checks, verdicts).
+it and stays. In a pipe the same facts come as plain lines. What samples wrote is shown by SampleView, and of several a
+running tally. Replies to typed questions are data: what came of them is shown (a plan, checks, verdicts).
 """
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from rich.console import Console
 
-from mathagent.console.check_lines import show_check, show_judged
+from mathagent.console.check_lines import show_check, show_judged, show_scored
 from mathagent.console.clean_text import one_line
-from mathagent.console.execution_view import show_execution
 from mathagent.console.live_region import LiveRegion
+from mathagent.console.memory_lines import remembered_words, show_recalled
 from mathagent.console.page import Page
 from mathagent.console.pull_view import PullView
+from mathagent.console.sample_view import SampleView
 from mathagent.console.solution_view import counted
 from mathagent.events import (
     Asked,
@@ -28,6 +26,7 @@ from mathagent.events import (
     CheckFinished,
     CodeFinished,
     CodeStarted,
+    Decided,
     Event,
     HintGiven,
     Judged,
@@ -35,7 +34,10 @@ from mathagent.events import (
     PersonAnswered,
     PersonAsked,
     PlanMade,
+    Recalled,
+    Remembered,
     Retried,
+    Scored,
     SolveFinished,
     SolveStarted,
     TokenDelta,
@@ -43,19 +45,6 @@ from mathagent.events import (
     Warned,
 )
 from mathagent.models.base import PullProgress
-from mathagent.types import Candidate
-
-FIRST_ANSWERS = 4  # of several samples: of so many each answer is told, later only a new one
-REPAIRER = "refiner"
-
-
-@dataclass(frozen=True)
-class _Program:
-    """A program as it is shown; ``before`` are the model's words that led to it."""
-
-    code: str
-    before: str = ""
-    is_repair: bool = False
 
 
 class SolveView:
@@ -77,11 +66,15 @@ class SolveView:
             TokenDelta: self._delta,
             ModelReplied: self._replied,
             Asked: self._asked,
+            Decided: self._decided,
             PlanMade: self._plan_made,
+            Recalled: self._recalled,
+            Remembered: self._remembered,
             CodeStarted: self._code_started,
             CodeFinished: self._code_finished,
             CheckFinished: self._check_finished,
             Judged: self._judged,
+            Scored: self._scored,
             CandidateProposed: self._proposed,
             Voted: self._voted,
             BudgetReached: self._budget_reached,
@@ -95,13 +88,7 @@ class SolveView:
         self._reset(samples=1)
 
     def _reset(self, samples: int) -> None:
-        self._samples = samples
-        self._pending: dict[int, ModelReplied] = {}  # complete, but not yet known to be a program or words
-        self._candidates: dict[int, Candidate] = {}
-        self._shown_program: int | None = None  # the sample whose program is on the screen
-        self._program: _Program | None = None  # the latest of that sample
-        self._shown_words: int | None = None
-        self._cached: set[int] = set()
+        self._samples = SampleView(self._page, samples)
         self._votes = ""
         self._said: set[str] = set()
 
@@ -155,10 +142,7 @@ class SolveView:
                 self._page.line(f"{one_line(event.role)} replied: {one_line(event.text, 2000)}", style="dim")
             return
         self.region.complete(event.sample)
-        self._show_pending(event.sample)
-        self._pending[event.sample] = event
-        if event.cached:
-            self._cached.add(event.sample)
+        self._samples.replied(event)
 
     def _asked(self, event: Asked) -> None:
         """Typed questions are machinery: of no interest but to who looks into it."""
@@ -168,77 +152,58 @@ class SolveView:
             parts = [f"{one_line(event.role)} was asked", how, counted(event.attempts, "attempt"), *dropped]
             self._page.line(self._page.dot.join(parts), style="dim")
 
+    def _decided(self, event: Decided) -> None:
+        """A decision by its words: who, what, on whom, and what came of it."""
+        what = " ".join(part for part in (event.decision, event.subject) if part)
+        left = ", ".join(f"{amount:g} {name}" for name, amount in event.left.items())
+        parts = [f"{one_line(event.role, 24)}: {one_line(what, 80)}", one_line(event.reason, 160)]
+        parts += [one_line(event.outcome, 160), f"left: {left}" if left else ""]
+        self._page.line(self._page.dot.join(part for part in parts if part), style="dim")
+
     def _plan_made(self, event: PlanMade) -> None:
         self._page.line("plan", style="dim")
         self._page.prose(event.text)
+
+    def _recalled(self, event: Recalled) -> None:
+        # A strategy within a strategy looks up the same again.
+        if not self._is_said("\0".join(one.id for one in event.found)):
+            show_recalled(self._page, event)
+
+    def _remembered(self, event: Remembered) -> None:
+        self._page.line(f"remembered: {remembered_words(event)}", style="dim")
 
     def _check_finished(self, event: CheckFinished) -> None:
         self.region.doing = "checking"
         check = event.check
         if self._is_told(event.sample, check.kind, check.outcome, check.claim):
             return
-        show_check(self._page, check, self._numbered(event.sample))
+        show_check(self._page, check, self._samples.numbered(event.sample))
 
     def _judged(self, event: Judged) -> None:
         self.region.doing = "waiting for the model"
         if self._is_told(event.sample, event.judgement, event.reason):
             return
-        show_judged(self._page, event, self._numbered(event.sample))
+        show_judged(self._page, event, self._samples.numbered(event.sample))
+
+    def _scored(self, event: Scored) -> None:
+        show_scored(self._page, event, self._samples.numbered(event.sample))
 
     def _is_told(self, sample: int, *what: str) -> bool:
         """Of several samples with one answer, the same is told once."""
-        candidate = self._candidates.get(sample)
-        answer = candidate.answer.normal if candidate is not None and candidate.answer is not None else ""
-        key = "\0".join((answer, *what))
-        is_told = self._samples > 1 and key in self._said
-        self._said.add(key)
-        return is_told
+        is_said = self._is_said("\0".join((self._samples.answer_of(sample), *what)))
+        return is_said and self._samples.count > 1
 
     def _code_started(self, event: CodeStarted) -> None:
-        reply = self._pending.pop(event.sample, None)
         self.region.doing = "running a program"
-        if self._samples > 1 and self._shown_program not in (None, event.sample):
-            return
-        self._shown_program = event.sample
-        before = "" if reply is None else reply.text.split("```")[0].strip()
-        self._program = _Program(
-            event.code,
-            before="" if before in event.code else before,
-            is_repair=reply is not None and reply.role == REPAIRER,
-        )
-        if self._samples == 1:  # of several, others may come between a program and its output: see _code_finished
-            self._show_program(event.sample, self._program)
+        self._samples.code_started(event)
 
     def _code_finished(self, event: CodeFinished) -> None:
         self.region.doing = "waiting for the model"
-        if event.sample != self._shown_program or self._program is None:
-            return
-        if self._samples > 1:
-            self._show_program(event.sample, self._program)
-        show_execution(self._page, event.execution)
+        self._samples.code_finished(event)
 
     def _proposed(self, event: CandidateProposed) -> None:
-        self._candidates[event.sample] = event.candidate
-        self._show_pending(event.sample)
-        failure = event.candidate.failure
-        if self._samples > 1:
-            self._tell_answer(event.sample, event.candidate)
-        elif failure is not None and not failure.kind.startswith("code-"):
-            self._page.line(f"{failure.kind}: {one_line(failure.message)}", style="red", indent=2)
-        self.region.tally = self._tally() if self._samples > 1 else []
-
-    def _tell_answer(self, sample: int, candidate: Candidate) -> None:
-        """One line for each of the first samples, and for each later one whose answer is new."""
-        others = {one.answer.normal for key, one in self._candidates.items() if one.answer and key != sample}
-        is_new = candidate.answer is not None and candidate.answer.normal not in others
-        if len(self._candidates) > FIRST_ANSWERS and not is_new:
-            return
-        if candidate.answer is not None:
-            shown = self._page.math(one_line(candidate.answer.normal, 200))
-            self._page.parts((self._numbered(sample), "dim"), (shown, "bold"))
-        elif candidate.failure is not None:
-            reason = f"no answer: {candidate.failure.kind}"
-            self._page.parts((self._numbered(sample), "dim"), (reason, "red"))
+        self._samples.proposed(event)
+        self.region.tally = self._tally() if self._samples.count > 1 else []
 
     def _voted(self, event: Voted) -> None:
         tally = [f"{self._page.math(one_line(answer, 24))}:{votes}" for answer, votes in event.classes[:4]]
@@ -273,63 +238,18 @@ class SolveView:
         self._say_once(f"warning: {one_line(event.message)}")
 
     def _finished(self, event: SolveFinished) -> None:
-        for sample in list(self._pending):
-            self._show_pending(sample)
-        if self._samples > 1:
-            self._show_supporting_program(event.solution.answer)
-            failed = Counter(one.failure.kind for one in self._candidates.values() if one.failure is not None)
-            if failed:
-                kinds = ", ".join(f"{kind} {count}" for kind, count in failed.most_common())
-                total = counted(len(self._candidates), "sample")
-                self._page.line(f"{sum(failed.values())} of {total} failed: {kinds}", style="dim")
+        self._samples.finish(event.solution.answer)
         self.close()
 
-    def _show_supporting_program(self, answer: str | None) -> None:
-        """Prints a program whose value is ``answer``, unless such a one is on the screen."""
-
-        def supports(candidate: Candidate | None) -> bool:
-            return candidate is not None and candidate.answer is not None and candidate.answer.normal == answer
-
-        shown = self._candidates.get(-1 if self._shown_program is None else self._shown_program)
-        if answer is None or supports(shown):
-            return
-        for sample, candidate in sorted(self._candidates.items()):
-            codes = [step.text for step in candidate.steps if step.kind == "code"]
-            runs = [step.execution for step in candidate.steps if step.execution is not None]
-            if supports(candidate) and codes:
-                self._show_program(sample, _Program(codes[-1]))
-                for execution in runs[-1:]:
-                    show_execution(self._page, execution)
-                return
-
-    def _show_pending(self, sample: int) -> None:
-        """Prints a complete reply that turned out to be words."""
-        reply = self._pending.pop(sample, None)
-        is_shown = self._samples == 1 or self._shown_words in (None, sample)
-        if reply is not None and is_shown and reply.text.strip():
-            self._shown_words = sample
-            self._head(one_line(reply.role), sample)
-            self._page.prose(reply.text)
-
-    def _show_program(self, sample: int, program: _Program) -> None:
-        self._head("repaired program" if program.is_repair else "program", sample)
-        if program.before:
-            self._page.prose(program.before)
-        self._page.code(program.code)
-
-    def _head(self, what: str, sample: int) -> None:
-        number = [f"sample {sample + 1}"] if self._samples > 1 else []
-        cached = ["cached"] if sample in self._cached else []
-        self._page.line(self._page.dot.join([what, *number, *cached]), style="dim")
-
-    def _numbered(self, sample: int) -> str:
-        return f"sample {sample + 1}{self._page.dot}" if self._samples > 1 else ""
+    def _is_said(self, key: str) -> bool:
+        """Whether that was said in this solve; from now on it was."""
+        is_said = key in self._said
+        self._said.add(key)
+        return is_said
 
     def _say_once(self, text: str, key: str | None = None) -> None:
-        if (key or text) not in self._said:
-            self._said.add(key or text)
+        if not self._is_said(key or text):
             self._page.line(text, style="magenta")
 
     def _tally(self) -> list[str]:
-        done = f"{len(self._candidates)} of {counted(self._samples, 'sample')}"
-        return [done, *([self._votes] if self._votes else [])]
+        return [self._samples.done, *([self._votes] if self._votes else [])]

@@ -26,6 +26,7 @@ from mathagent.console.page import Page
 from mathagent.console.repl_actions import Actions
 from mathagent.console.repl_commands import Command, CommandCompleter, parse_command
 from mathagent.console.repl_input import open_history, open_prompt
+from mathagent.console.repl_memory import MemoryCommands
 from mathagent.console.repl_session import ReplOptions, Session
 from mathagent.console.repl_solve import Ask, Solves, ask_again
 from mathagent.console.repl_solver import OpenSolver, SolverLike, open_solver
@@ -63,7 +64,8 @@ class _Repl:
             until_loaded=self._until_loaded,
             interruptible=self._interruptible,
         )
-        self._actions = Actions(self._page, self._conversation, self._python, self._solves.solver)
+        memory = MemoryCommands(self._page, self._conversation, self._solves.solver, options.memory)
+        self._actions = Actions(self._page, self._conversation, self._python, self._solves.solver, memory)
         self._leaving = False  # Ctrl-C was the last key, at an empty prompt
 
     async def run(self) -> int:

@@ -18,6 +18,7 @@ from mathagent.console.live_python import LivePython
 from mathagent.console.page import Page
 from mathagent.console.repl_commands import Command
 from mathagent.console.repl_files import SolutionFiles, open_page
+from mathagent.console.repl_memory import MemoryCommands
 from mathagent.console.solution_view import counted
 from mathagent.console.why_view import AnswerVotes, show_why
 from mathagent.errors import UsageError
@@ -37,7 +38,8 @@ class Machines(Protocol):
 class Actions:
     """What ``/why``, ``/check``, ``/candidates``, ``/hint``, ``/save``, ``/open``, ``/new`` and Python do.
 
-    ``machines`` gives the open solver; ``browse`` opens a page and says whether there was something to open it with.
+    ``memory`` does its own commands. ``machines`` gives the open solver; ``browse`` opens a page and says whether
+    there was something to open it with.
     """
 
     def __init__(
@@ -46,10 +48,11 @@ class Actions:
         conversation: Conversation,
         python: LivePython,
         machines: Callable[[], Awaitable[Machines]],
+        memory: MemoryCommands,
         browse: Callable[[Path], bool] = open_page,
     ) -> None:
         self._page, self._conversation, self._python = page, conversation, python
-        self._machines, self._browse = machines, browse
+        self._machines, self._memory, self._browse = machines, memory, browse
         self._files = SolutionFiles()
 
     async def run(self, command: Command) -> None:
@@ -58,6 +61,9 @@ class Actions:
             "/why": self._why,
             "/check": self._check,
             "/candidates": self._candidates,
+            "/right": self._memory.right,
+            "/wrong": self._memory.wrong,
+            "/memory": self._memory.memory,
             "/hint": self._hint,
             "/save": self._save,
             "/open": self._open,

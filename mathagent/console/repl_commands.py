@@ -14,6 +14,7 @@ from prompt_toolkit.completion import CompleteEvent, Completer, Completion, Path
 from prompt_toolkit.document import Document
 from pydantic import ValidationError
 
+from mathagent.agents.composition_text import is_composition, parse_first, written
 from mathagent.budget import Budget
 from mathagent.console.live_python import is_unfinished_code, python_code
 from mathagent.errors import UnknownName, UsageError
@@ -24,6 +25,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "/why": ("", "what speaks for the last answer, and what against it"),
     "/check": ("", "run the last answer's certificate again, without a model"),
     "/candidates": ("[N]", "all candidates of the last solve; with a number: that one, whole"),
+    "/right": ("", "the last answer is right: remembered as your word"),
+    "/wrong": ("[ANSWER]", "the last answer is wrong, ANSWER is right: remembered as your word"),
     "/retry": ("[key=value ...]", "the last problem again, with another seed; settings count for this once"),
     "/hint": ("[TEXT]", "a hint for the next solve; while one runs, just type it"),
     "/save": ("FILE", "write the last solution to a .json, .md or .html file"),
@@ -34,7 +37,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "/model": ("[NAME]", "choose who answers; without a name: what there is"),
     "/budget": ("[tokens=N seconds=S calls=N]", "limit each solve; seconds=none lifts a limit, none lifts all"),
     "/tools": ("", "what programs can be run with"),
-    "/memory": ("", "what is remembered of earlier sessions"),
+    "/memory": ("[TEXT]", "what is remembered, and its part in the last solve; with a text: what is like it"),
     "/debug": ("[on|off]", "show how typed questions to the model are answered"),
     "/help": ("", "this list"),
     "/quit": ("", "leave; so does Ctrl-D"),
@@ -99,6 +102,18 @@ def changed_settings(settings: Mapping[str, Any], words: tuple[str, ...]) -> dic
 
     new = {**settings, **parse_settings(list(words))}
     return {key: value for key, value in new.items() if value != ""}
+
+
+def first_strategy(text: str) -> tuple[str, tuple[str, ...]]:
+    """The strategy, or the composition of strategies, that ``text`` begins with, and the words behind it.
+
+    Raises UsageError.
+    """
+    name = text.split(maxsplit=1)[0]
+    if not is_composition(text):
+        return name, tuple(text.split()[1:])
+    tree, rest = parse_first(text)
+    return written(tree), tuple(rest.split())
 
 
 def is_unfinished(text: str) -> bool:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 import sys
+from pathlib import Path
 from typing import Any
 
 from pydantic import Field
 
+from mathagent.agents.composition_text import canonical
+from mathagent.agents.solver_memory import MemoryMode
 from mathagent.budget import Budget
 from mathagent.config import settings
 from mathagent.console.clean_text import one_line
@@ -18,6 +21,7 @@ from mathagent.console.repl_commands import (
     changed_budget,
     changed_settings,
     describe_budget,
+    first_strategy,
     known_models,
 )
 from mathagent.errors import UsageError
@@ -50,6 +54,8 @@ class ReplOptions(Value):
     sandbox: str = INTERACTIVE_SANDBOX
     cache: bool = True
     approve: bool = False
+    memory: Path | None = None
+    memory_mode: MemoryMode = "off"
 
 
 class Session:
@@ -76,13 +82,14 @@ class Session:
 
         Raises UsageError, and then nothing has changed.
         """
+        if command.name == "/strategy":
+            self._strategy(command.text)
+            return True
         action = {
-            "/strategy": self._strategy,
             "/model": self._model,
             "/budget": self._budget,
             "/set": self._set,
             "/tools": self._tools,
-            "/memory": self._memory,
             "/debug": self._debug,
             "/help": self._help,
         }.get(command.name)
@@ -101,22 +108,23 @@ class Session:
         fields = STRATEGIES.load(name).config.model_fields
         return {f"{name}=": field.description or "" for name, field in fields.items()}
 
-    def _strategy(self, words: tuple[str, ...]) -> None:
-        if not words:
+    def _strategy(self, text: str) -> None:
+        if not text:
             rows = []
             for name in STRATEGIES.names():
                 one = STRATEGIES.load(name)
                 rows += [_row(name, one.summary, is_chosen=name == self.options.strategy), ("", one.paper, "")]
             self._page.table(rows)
             return
-        if words[0] == "show":
-            self._show_strategy(_only(words[1:], "/strategy show NAME")[0] if words[1:] else self.options.strategy)
+        first, _, behind = text.partition(" ")
+        if first == "show":
+            self._show_strategy(canonical(behind.strip()) if behind.strip() else self.options.strategy)
             return
-        name, *pairs = words
+        name, pairs = first_strategy(text)
         chosen = STRATEGIES.load(name)
         kept = {key: value for key, value in self.options.config.items() if key in chosen.config.model_fields}
         dropped = sorted(set(self.options.config) - set(kept))
-        kept = changed_settings(kept, tuple(pairs))
+        kept = changed_settings(kept, pairs)
         chosen.configure(kept)
         self.options = self.options.model_copy(update={"strategy": name, "config": kept})
         self._page.line(f"strategy {name}" + (f"; it has no {', '.join(dropped)}: dropped" if dropped else ""))
@@ -175,12 +183,6 @@ class Session:
             self._page.table([_row(name, " ".join(about.split()))])
         sandbox = f"programs run in the sandbox '{self.options.sandbox}'; mathagent doctor says what it holds"
         self._page.line(sandbox, style="dim")
-
-    def _memory(self, words: tuple[str, ...]) -> None:
-        self._page.line("There is no memory of solved problems yet: it comes with a later version.")
-        self._page.line(
-            "Kept between sessions: the replies of models (the cache) and what you typed (the history)."
-        )
 
     def _debug(self, words: tuple[str, ...]) -> None:
         if words not in ((), ("on",), ("off",)):

@@ -18,6 +18,7 @@ from mathagent.types import Solution
 if TYPE_CHECKING:
     from mathagent.agents.follow_up import Earlier, Understood
     from mathagent.agents.human import Human
+    from mathagent.agents.solver_memory import SolverMemory
 
 
 class SolverLike(Protocol):
@@ -26,6 +27,7 @@ class SolverLike(Protocol):
     sandbox: Sandbox
     comparer: AnswerComparer
     calls: ConfinedCalls
+    memory: SolverMemory
 
     async def solve(
         self,
@@ -73,5 +75,7 @@ def open_solver(options: ReplOptions, on_progress: Callable[[PullProgress], None
         base_url=options.base_url,
         sandbox=options.sandbox,
         cache=options.cache,
+        memory=options.memory,
+        memory_mode=options.memory_mode,
         on_progress=on_progress,
     )

@@ -7,7 +7,7 @@ import re
 from mathagent.answers.choices import labelled_choices
 from mathagent.console.certificate_view import conclude
 from mathagent.console.clean_text import clean, one_line
-from mathagent.console.solution_view import cost_words
+from mathagent.console.solution_view import cost_words, recalled_words
 from mathagent.types import Candidate, Solution
 
 _MARKS = {"holds": "✓", "fails": "✗", "undecided": "?"}
@@ -29,10 +29,11 @@ def solution_markdown(solution: Solution) -> str:
         lines += [*_fenced(check.program, "python"), "", f"expected: `{_code_span(check.expected)}`", ""]
     for number, candidate in enumerate(solution.candidates, start=1):
         lines += [f"## Candidate {number}", "", *_candidate(candidate)]
+    memory = f"; {recalled_words(solution)}" if solution.recalled else ""
     lines += [
         "## How",
         "",
-        f"{solution.strategy} on {one_line(solution.model)}: {', '.join(cost_words(solution))}.",
+        f"{solution.strategy} on {one_line(solution.model)}: {', '.join(cost_words(solution))}{memory}.",
     ]
     return re.sub(r"\n{3,}", "\n\n", "\n".join(lines)).rstrip() + "\n"
 

@@ -24,6 +24,8 @@ def show_solution(console: Console, solution: Solution, *, stacked: str = "") ->
     elif solution.candidates:
         for kind, message in _failures(solution.candidates, page.dot):
             page.field(kind, message)
+    if solution.recalled:
+        page.field("memory", recalled_words(solution))
     page.field("cost", page.dot.join(cost_words(solution)))
     if solution.stopped != "finished":
         detail = one_line(solution.detail) or solution.stopped
@@ -68,6 +70,11 @@ def evidence_words(solution: Solution) -> list[str]:
         for outcome, (one, many) in verbs.items()
         if counts[outcome]
     ]
+
+
+def recalled_words(solution: Solution) -> str:
+    """How many experiences a model was shown."""
+    return f"{counted(len(solution.recalled), 'experience')} shown to the model"
 
 
 def _failures(candidates: tuple[Candidate, ...], dot: str) -> list[tuple[str, str]]:

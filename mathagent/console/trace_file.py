@@ -34,10 +34,10 @@ class TraceFile:
                 f"{wanted_by} {path}: cannot write there ({reason}); name a file you can write"
             ) from error
 
-    def write(self, page: str) -> None:
-        """Puts ``page`` there: after a crash the file is the old one or the new. Raises StorageError."""
+    def write(self, page: str | bytes) -> None:
+        """Puts ``page`` there, text as UTF-8: after a crash the file is the old or the new one. Raises StorageError."""
         try:
-            written = self._write_beside(page.encode("utf-8"))
+            written = self._write_beside(page.encode("utf-8") if isinstance(page, str) else page)
             try:
                 if self._mode is not None:
                     written.chmod(stat.S_IMODE(self._mode))

@@ -1,40 +1,32 @@
 """The trace of a solve as one page of HTML that a person reads: problem, answer, evidence, every candidate, the graph.
 
 The page needs nothing but itself: no network, no script, formulas as MathML, the graph as SVG. What models, programs
-and people wrote is untrusted: every text is cleaned and escaped, and the page's own policy (CSP) allows its one style
-sheet, by its hash, and nothing else.
+and people wrote is untrusted (see html_templates).
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
-from base64 import b64encode
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
-from importlib.resources import files
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from markupsafe import Markup
 
 from mathagent import __version__
 from mathagent.answers.choices import labelled_choices
-from mathagent.console.clean_text import clean, one_line
+from mathagent.console.clean_text import one_line
 from mathagent.console.event_log import TimedEvent
 from mathagent.console.graph_layers import Graph
 from mathagent.console.graph_svg import graph_svg
+from mathagent.console.html_templates import asset, csp_hash, template
 from mathagent.console.math_text import readable, readable_math
-from mathagent.console.prose_html import code_html, formula_html, pre_html, prose_html, text_html
+from mathagent.console.memory_lines import remembered_words, shown_to_model
+from mathagent.console.prose_html import formula_html
 from mathagent.console.solution_view import cost_words, evidence_words
-from mathagent.events import ModelReplied, SolveFinished, Voted
+from mathagent.events import ModelReplied, Recollection, Remembered, SolveFinished, Voted
 from mathagent.types import Solution, Usage
-
-if TYPE_CHECKING:
-    from jinja2 import Template
-
-LONGEST_OUTPUT = 100_000  # characters of one program's output; more makes browsers slow, and nobody reads it
 
 
 def trace_page(solution: Solution, events: Sequence[TimedEvent] = (), graph: Graph | None = None) -> str:
@@ -43,24 +35,25 @@ def trace_page(solution: Solution, events: Sequence[TimedEvent] = (), graph: Gra
     ``events`` are those of the solve (see EventLog) and add votes, costs by role and the list of events; ``graph`` is
     its strategy's (see graph_of). Without them the page shows what the Solution holds: that of a record will do.
     """
-    style = files(__package__).joinpath("templates/trace.css").read_text(encoding="utf-8")
-    digest = b64encode(hashlib.sha256(style.encode()).digest()).decode()
+    style = asset("trace.css")
     votes, vote_note = _votes(solution, events)
     answer = "no answer" if solution.answer is None else one_line(readable_math(solution.answer), 60)
     shown = None if solution.answer is None else formula_html(solution.answer)
-    return _template().render(
+    return template("trace.html").render(
         solution=solution,
         title=f"{answer}: {one_line(readable(solution.problem.text), 80)}",
         version=__version__,
-        style=Markup(style),
-        style_hash=f"sha256-{digest}",
+        style=style,
+        style_hash=csp_hash(style),
         as_written=solution.answer if shown is not None and shown.startswith("<math") else "",
         choices=labelled_choices(solution.problem.choices),
         evidence=", ".join(evidence_words(solution)),
         cost=", ".join(cost_words(solution)),
         votes=votes,
         vote_note=vote_note,
-        shown_candidate=_shown_candidate(solution),
+        recalled=_recalled(solution, events),
+        remembered=[remembered_words(one.event) for one in events if isinstance(one.event, Remembered)],
+        shown_candidate=shown_candidate(solution),
         graph=None if graph is None else Markup(graph_svg(graph, f"Graph of {one_line(solution.strategy)}")),
         dashes=graph is not None and any(edge.conditional for edge in graph.edges),
         roles=_roles(events),
@@ -130,7 +123,16 @@ def _votes(solution: Solution, events: Sequence[TimedEvent]) -> tuple[list[tuple
     return answers.most_common(), "Candidates with the same answer, letter by letter."
 
 
-def _shown_candidate(solution: Solution) -> int:
+def _recalled(solution: Solution, events: Sequence[TimedEvent]) -> list[Recollection]:
+    """What a model was shown of memory; of a solve without events, or what was shown before them, only the ids."""
+    told = {one.id: one for one in shown_to_model(timed.event for timed in events)}
+    untold = (
+        Recollection(id=one, experience="experience", title="") for one in solution.recalled if one not in told
+    )
+    return [*told.values(), *untold]
+
+
+def shown_candidate(solution: Solution) -> int:
     """The index of the candidate that is open at first: one that gives the answer, else the first."""
     for index, candidate in enumerate(solution.candidates):
         if candidate.answer is not None and candidate.answer.normal == solution.answer:
@@ -138,35 +140,5 @@ def _shown_candidate(solution: Solution) -> int:
     return 0
 
 
-def _clipped(text: str) -> str:
-    left_out = len(text) - LONGEST_OUTPUT
-    return text if left_out <= 0 else f"{text[:LONGEST_OUTPUT]}\n... ({left_out:,} more characters)"
-
-
 def _json(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False)
-
-
-def _cleaned(value: Any) -> Any:
-    """Every expression of the template goes through here: markup of ours as it is, all else cleaned text."""
-    return value if isinstance(value, Markup) else clean(str(value))
-
-
-@cache
-def _template() -> Template:
-    from jinja2 import Environment, PackageLoader, StrictUndefined
-
-    environment = Environment(
-        loader=PackageLoader("mathagent.console"), autoescape=True, undefined=StrictUndefined, finalize=_cleaned
-    )
-    environment.filters |= {
-        "code": code_html,
-        "clipped": _clipped,
-        "formula": formula_html,
-        "json": _json,
-        "one_line": one_line,
-        "pre": pre_html,
-        "prose": prose_html,
-        "text": text_html,
-    }
-    return environment.get_template("trace.html")

@@ -8,10 +8,13 @@ from collections.abc import Sequence
 from mathagent.console.certificate_view import MARKS, mark
 from mathagent.console.check_lines import check_words
 from mathagent.console.clean_text import one_line
+from mathagent.console.memory_lines import recollection_words, shown_to_model
 from mathagent.console.page import Page
 from mathagent.console.solution_view import counted
 from mathagent.events import Asked, Event, Judged, Warned
 from mathagent.types import Solution
+
+LONGEST_TITLE = 100  # characters of an experience
 
 
 class AnswerVotes:
@@ -33,7 +36,10 @@ class AnswerVotes:
 
 
 def show_why(page: Page, solution: Solution, votes: AnswerVotes, events: Sequence[Event], *, asked: str) -> None:
-    """Prints votes, checks, and what speaks against the answer; ``asked`` is the question as it was typed."""
+    """Prints votes, checks, what memory the model was shown, and what speaks against the answer.
+
+    ``asked`` is the question as it was typed.
+    """
     if asked.strip() != solution.problem.text.strip():
         page.field("asked", one_line(asked))
         page.field("understood", one_line(solution.problem.text, 1000))
@@ -47,6 +53,7 @@ def show_why(page: Page, solution: Solution, votes: AnswerVotes, events: Sequenc
         (f"{words} ({times} times)" if times > 1 else words, style) for (words, style), times in alike.items()
     ]
     _fields(page, "checks", checks)
+    _fields(page, "shown", [(words, "") for words in _shown(solution, events, page)])
     found = objections(solution, votes, events, asked=asked) or ["nothing that was tried"]
     _fields(page, "against it", [(text, "") for text in found])
     if solution.confidence is not None:
@@ -90,10 +97,20 @@ def objections(solution: Solution, votes: AnswerVotes, events: Sequence[Event], 
     fell_back = sum(isinstance(event, Asked) and event.fell_back for event in events)
     if fell_back:
         found.append(f"{counted(fell_back, 'question')} to a role got no readable reply")
+    unchecked = sum(one.trust == "unchecked" for one in shown_to_model(events))
+    if unchecked:
+        found.append(f"the model was shown {counted(unchecked, 'note')} that nobody has checked")
     found += dict.fromkeys(one_line(event.message) for event in events if isinstance(event, Warned))
     if asked.strip() != solution.problem.text.strip():
         found.append("the question was rewritten by the model: see that it is yours")
     return found
+
+
+def _shown(solution: Solution, events: Sequence[Event], page: Page) -> list[str]:
+    """The experiences that a model was shown; of a solve that was resumed only the ids of those before."""
+    told = {one.id: recollection_words(one, page, LONGEST_TITLE) for one in shown_to_model(events)}
+    ids = dict.fromkeys([*told, *solution.recalled])
+    return [f"{told[identity]} {identity[:12]}" if identity in told else identity for identity in ids]
 
 
 def _fields(page: Page, label: str, values: Sequence[tuple[str, str]]) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from datetime import date
 
 from mathagent import __version__
-from mathagent.evals.calibration_metrics import aurc, brier, calibration_error
+from mathagent.evals.metrics.calibration import aurc, brier, calibration_error
 from mathagent.evals.records import Record
 from mathagent.scorers.calibration import Calibration, Quality
 from mathagent.scorers.calibration_fit import Example, cross_validated, fit

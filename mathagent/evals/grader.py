@@ -14,6 +14,7 @@ from mathagent.answers.extract import extract_answer, extract_reference
 from mathagent.answers.latex import strip_wrappers
 from mathagent.answers.letters import several_labels
 from mathagent.errors import UsageError
+from mathagent.evals import number_game
 from mathagent.types import Problem, Value
 
 Outcome = Literal["correct", "incorrect", "undecided"]
@@ -45,6 +46,8 @@ class Grader:
         started = time.perf_counter()
         if answer is None or not answer.strip():
             outcome, reason = "incorrect", "no answer"
+        elif problem.metadata.get("answer_type") == number_game.ANSWER_TYPE:
+            outcome, reason = number_game.grade(answer, problem)
         elif problem.choices:
             outcome, reason = await self._grade_choice(answer, reference, problem.choices)
         else:

@@ -1,144 +1,115 @@
-"""The benchmark runner: problems through one strategy, several at once, each record kept as soon as it is there."""
+"""The benchmark runner: data sets and arms through one solver, many attempts at once, each record kept as it comes."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
 
-from mathagent.agents.strategy import Strategy
-from mathagent.budget import Budget
-from mathagent.errors import BackendError, MathagentError, ResourceError, StorageError
+from mathagent.evals.attempt import Attempter
 from mathagent.evals.dataset import Dataset
-from mathagent.evals.grader import Grader
-from mathagent.evals.records import Record, RecordStore, record_key
-from mathagent.prompts import prompt_hash
+from mathagent.evals.plan import Arm, Planned, plan
+from mathagent.evals.records import Record, RecordStore, labels_of
 from mathagent.solver import Solver
-from mathagent.strategies import STRATEGIES
-from mathagent.types import Problem, Solution, Value
+from mathagent.types import Problem
 
+__all__ = ["Arm", "Benchmark", "OnRecord"]
 
-class Arm(Value):
-    """One way to solve the problems of a benchmark: a strategy with its settings, a seed and a budget."""
-
-    strategy: str
-    config: dict[str, Any]
-    seed: int | None = None
-    budget: Budget = Budget()
+OnRecord = Callable[[Record, bool], None]
+"""Hears of each record, and whether it was there already."""
 
 
 class Benchmark:
-    """Runs arms over a data set with one solver; resumes from ``store``, whatever ended an earlier run."""
+    """Runs arms over data sets with one solver; resumes from ``store``, whatever ended an earlier run.
+
+    ``concurrency`` attempts are made at a time over the whole grid (None: what the backend answers well). Where a
+    ``run_id`` is given, its run has the records, from the place ``first`` on. ``item_seconds``: see Attempter.
+    """
 
     def __init__(
-        self, solver: Solver, store: RecordStore, dataset: Dataset, *, concurrency: int | None = None
+        self,
+        solver: Solver,
+        store: RecordStore,
+        *datasets: Dataset,
+        concurrency: int | None = None,
+        run_id: str | None = None,
+        first: int = 0,
+        item_seconds: float | None = None,
     ) -> None:
-        self.solver, self.store, self.dataset = solver, store, dataset
-        self.grader = Grader(solver.comparer)
+        self.solver, self.store, self.datasets = solver, store, datasets
         self.concurrency = concurrency or solver.backend.max_parallel
+        self.run_id, self.first = run_id, first
+        self.attempter = Attempter(solver, item_seconds=item_seconds)
 
-    def keys(self, arm: Arm) -> dict[str, Problem]:
-        """The record key of each problem under ``arm``. Raises UsageError for a wrong strategy or setting."""
-        strategy: Strategy = STRATEGIES.load(arm.strategy)
-        config = strategy.configure(arm.config).model_dump(mode="json")
-        prompts = prompt_hash(*strategy.prompts)
-        seed = self.solver.backend.default_seed if arm.seed is None else arm.seed
-        return {
-            record_key(
-                problem,
-                strategy=strategy.name,
-                config=config,
-                model=self.solver.backend.identity,
-                seed=seed,
-                budget=arm.budget,
-                prompts=prompts,
-            ): problem
-            for problem in self.dataset.problems
-        }
+    async def plan(self, *arms: Arm) -> list[Planned]:
+        """All attempts at all problems by ``arms``. Raises UsageError for a wrong strategy or setting."""
+        return await plan(self.solver, self.datasets, arms)
+
+    async def keys(self, arm: Arm) -> dict[str, Problem]:
+        """The record key of each attempt of ``arm``, and its problem. Raises UsageError as ``plan`` does."""
+        return {one.key: one.problem for one in await self.plan(arm)}
 
     async def run(
-        self, arm: Arm, on_record: Callable[[Record, bool], None], *, rerun: bool = False
+        self,
+        arm: Arm | Sequence[Arm],
+        on_record: OnRecord,
+        *,
+        rerun: bool = False,
+        finish: asyncio.Event | None = None,
     ) -> list[Record]:
-        """Solves and grades what has no record yet (all, if ``rerun``); returns all records in the data set's order.
+        """Solves and grades what has no record yet (all, if ``rerun``); returns the records in the plan's order.
 
-        ``on_record`` hears of each record and whether it was there already. A problem whose solve fails becomes
-        a record with the outcome "error", which the next run tries again; a failing store or a refused key ends
-        the run (ResourceError), since every further problem would fail alike.
+        An attempt that fails becomes a record with the outcome "error", which the next run tries again; a failing
+        store or a refused key ends the run (ResourceError), since every further attempt would fail alike. Once
+        ``finish`` is set nothing new is begun: what is in flight is finished, and the records so far are returned.
         """
-        keys = self.keys(arm)
-        records = {} if rerun else self.store.get(list(keys))
-        for record in records.values():
-            on_record(record, True)
-        waiting = [(key, problem) for key, problem in keys.items() if key not in records]
-        todo = iter(waiting)
+        planned = await self.plan(*([arm] if isinstance(arm, Arm) else arm))
+        learns = self.solver.memory.mode == "learn"
+        records: dict[int, Record] = {}  # by place
+        alike: dict[str, list[Planned]] = {}  # a problem that stands in two data sets is solved once
+        for one in planned:
+            alike.setdefault(one.key, []).append(one)
+        stored = {} if rerun else self.store.get(list(alike))
+
+        def share(those: Sequence[Planned], record: Record) -> None:
+            for one in those:
+                records[one.place] = self._known(one, record)
+                on_record(records[one.place], True)
+
+        for key, record in stored.items():
+            share(alike[key], record)
+        waiting = [those for key, those in alike.items() if key not in stored]
+        todo = _until(finish, waiting)
 
         async def work() -> None:
-            for key, problem in todo:
-                record = await self._attempt(arm, key, problem)
-                self.store.put(record)
-                records[key] = record
+            for first, *others in todo:
+                solved = sum(record.outcome != "error" for record in records.values()) if learns else 0
+                record = await self.attempter.attempt(first, position=solved)
+                self.store.put(record, self.run_id, place=self.first + first.place)
+                records[first.place] = record
                 on_record(record, False)
+                share(others, record)
 
-        workers = [asyncio.ensure_future(work()) for _ in range(min(self.concurrency, len(waiting)))]
+        at_once = 1 if learns else self.concurrency  # what was learned from one is there for the next
+        workers = [asyncio.ensure_future(work()) for _ in range(min(at_once, len(waiting)))]
         try:
             await asyncio.gather(*workers)
         finally:
             for worker in workers:
                 worker.cancel()
             await asyncio.gather(*workers, return_exceptions=True)
-        return [records[key] for key in keys]
+        return [records[place] for place in sorted(records)]
 
-    async def _attempt(self, arm: Arm, key: str, problem: Problem) -> Record:
-        try:
-            solution = await self.solver.solve(
-                problem.without_reference(), arm.strategy, budget=arm.budget, config=arm.config, seed=arm.seed
-            )
-        except ResourceError as error:
-            if isinstance(error, StorageError) or (isinstance(error, BackendError) and error.status in (401, 403)):
-                raise
-            return self._failed(arm, key, problem, error)
-        if solution.stopped == "error":
-            return self._failed(arm, key, problem, BackendError(solution.detail))
-        grade = await self.grader.grade(solution.answer, problem)
-        return Record(
-            **self._identity(arm, key, problem, solution.config),
-            answer=solution.answer,
-            outcome=grade.outcome,
-            reason=grade.reason,
-            failure=None if grade.outcome == "correct" else failure_kind(solution),
-            confidence=solution.confidence,
-            usage=solution.usage,
-            seconds=solution.seconds,
-            sandbox=self.solver.sandbox.label,
-            solution=solution,
-        )
-
-    def _failed(self, arm: Arm, key: str, problem: Problem, error: MathagentError) -> Record:
-        return Record(
-            **self._identity(arm, key, problem, arm.config),
-            answer=None,
-            outcome="error",
-            reason="the solve failed",
-            failure="error",
-            error=str(error),
-        )
-
-    def _identity(self, arm: Arm, key: str, problem: Problem, config: Mapping[str, Any]) -> dict[str, Any]:
-        return {
-            "key": key,
-            "dataset": self.dataset.name,
-            "problem_id": problem.id,
-            "strategy": arm.strategy,
-            "config": dict(config),
-            "model": self.solver.backend.name,
-            "backend": self.solver.backend.identity,
-            "reference": problem.reference or "",
-        }
+    def _known(self, planned: Planned, stored: Record) -> Record:
+        """The stored record of ``planned`` as this run calls its item; the run has it from now on."""
+        shown = self.attempter.labelled(planned)
+        if self.run_id is None:
+            return stored.model_copy(update=labels_of(shown, stored))
+        return self.store.add_to_run(self.run_id, planned.key, shown=shown, place=self.first + planned.place)
 
 
-def failure_kind(solution: Solution) -> str:
-    """Why a solution is not right: "wrong" where it has an answer, else its candidates' most frequent failure."""
-    if solution.answer is not None:
-        return "wrong"
-    kinds: Sequence[str] = [candidate.failure.kind for candidate in solution.candidates if candidate.failure]
-    return max(kinds, key=kinds.count) if kinds else solution.stopped
+def _until(finish: asyncio.Event | None, waiting: Sequence[list[Planned]]) -> Iterator[list[Planned]]:
+    """``waiting``, one after the other, until ``finish`` is set."""
+    for those in waiting:
+        if finish is not None and finish.is_set():
+            return
+        yield those

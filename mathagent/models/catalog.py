@@ -43,16 +43,20 @@ class WheelSource(Value):
 
 
 Source = Annotated[FileSource | HubSource | WheelSource, Field(discriminator="kind")]
+ModelKind = Literal["chat", "embedding"]
 
 
 class ModelEntry(Value):
     """One model of the manifest.
 
     ``size`` is in bytes, ``context`` in tokens (what the model was trained for). ``sources`` are tried in order;
-    ``sha256`` (hex) decides whether the bytes are the right ones, whatever the source.
+    ``sha256`` (hex) decides whether the bytes are the right ones, whatever the source. A model of the kind
+    "embedding" turns texts into vectors for the memory: size and hash are those of what is fetched, of which only a
+    table, made once, is kept under ``file_name``.
     """
 
     name: str
+    kind: ModelKind = "chat"
     title: str
     licence: str
     use: str
@@ -63,19 +67,23 @@ class ModelEntry(Value):
     sources: tuple[Source, ...] = Field(min_length=1)
 
 
-@cache
-def catalog() -> tuple[ModelEntry, ...]:
-    """All models of the manifest, in its order."""
-    text = resources.files("mathagent.models").joinpath("manifest.toml").read_text(encoding="utf-8")
-    return tuple(ModelEntry.model_validate(row) for row in tomllib.loads(text)["models"])
+def catalog(kind: ModelKind = "chat") -> tuple[ModelEntry, ...]:
+    """All models of one kind in the manifest, in its order."""
+    return tuple(model for model in _manifest() if model.kind == kind)
 
 
 def entry(name: str) -> ModelEntry:
-    """The model named ``name``. Raises UnknownName with the nearest names."""
-    for model in catalog():
+    """The model named ``name``, of any kind. Raises UnknownName with the nearest names."""
+    for model in _manifest():
         if model.name == name:
             return model
-    raise UnknownName("embedded model", name, (model.name for model in catalog()))
+    raise UnknownName("embedded model", name, (model.name for model in _manifest()))
+
+
+@cache
+def _manifest() -> tuple[ModelEntry, ...]:
+    text = resources.files("mathagent.models").joinpath("manifest.toml").read_text(encoding="utf-8")
+    return tuple(ModelEntry.model_validate(row) for row in tomllib.loads(text)["models"])
 
 
 def size_text(size: int) -> str:

@@ -24,7 +24,8 @@ def split_model(model: str, *, has_endpoint: bool) -> tuple[str, str]:
     if separator and "." in prefix:
         return f"{prefix}:{target}", name
     names = [entry.name for entry in catalog()]
-    if model in names:
+    # The embedded backend says of a model for embeddings that it cannot chat.
+    if model in names or any(model == other.name for other in catalog("embedding")):
         return "embedded", model
     raise UnknownName("model", model, [f"embedded:{name}" for name in names] + ["openai:NAME (an endpoint's)"])
 

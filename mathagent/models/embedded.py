@@ -24,13 +24,15 @@ from mathagent.models.base import (
     on_sample,
     require_capabilities,
 )
-from mathagent.models.catalog import ModelEntry, entry
+from mathagent.models.catalog import ModelEntry, catalog, entry
 from mathagent.models.llama_chat import stream_chat
 from mathagent.models.pull import OnProgress, pull
 from mathagent.models.server_process import ServerOptions, ServerProcess
 from mathagent.models.slot_pool import SlotPool, TakenSlots
 from mathagent.types import Completion
 
+CACHE_MB = 64
+"""RAM a slot for prompts that have left it: the more slots, the more conversations come back to find theirs gone."""
 SLOT_CONTEXT = 4096
 """Tokens of one slot, prompt and reply together. With 4 slots the 1.5B model's take 470 MB."""
 CONNECT_TIMEOUT_S = 10.0
@@ -82,8 +84,13 @@ def connect(name: str, options: ConnectOptions) -> EmbeddedBackend:
 
 
 def listed(name: str) -> Weights:
-    """A model of the catalog. Raises UnknownName."""
+    """A model of the catalog. Raises UnknownName, and UsageError where it is none that chats."""
     model = entry(name)
+    if model.kind != "chat":
+        raise UsageError(
+            f"{name} turns texts into vectors for the memory and cannot chat; choose a model for solving, as"
+            f" --model embedded:{catalog()[0].name}"
+        )
     return Weights(
         alias=name,
         identity=f"embedded:{name}@{model.sha256[:16]}",
@@ -231,6 +238,7 @@ class EmbeddedBackend:
             context=self._weights.context,
             slots=self.max_parallel,
             threads=settings().threads or server_process.usable_threads(),
+            cache_mb=CACHE_MB * self.max_parallel,
         )
         server_process.acquire(options)
         return options

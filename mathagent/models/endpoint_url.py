@@ -36,7 +36,23 @@ def is_loopback(base_url: str) -> bool:
         return host == "localhost"
 
 
+def is_private(base_url: str) -> bool:
+    """Whether the URL's host is this machine or one of a private network, as far as the URL alone tells."""
+    host = urlsplit(base_url).hostname or ""
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return host == "localhost" or "." not in host or host.endswith((".local", ".internal", ".localhost"))
+    return address.is_private or address.is_link_local
+
+
 def without_password(base_url: str) -> str:
     """The URL as messages and records may show it."""
     parts = urlsplit(base_url)
     return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl().rstrip("/")
+
+
+def split_identity(identity: str) -> tuple[str, str | None]:
+    """The model's name in a backend's identity, and the endpoint's URL where it has one: ``openai:m@http://…``."""
+    name, separator, rest = identity.rpartition("@http")
+    return (name, f"http{rest}") if separator else (identity, None)

@@ -7,11 +7,22 @@ import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 from mathagent.errors import ModelFileError
 from mathagent.models.catalog import ModelEntry, size_text
 
 MOVE_ADVICE = "free some space, or let MATHAGENT_HOME name a folder on another disk"
+
+
+Finish = Callable[[Path, Path, Callable[[int, int], None]], None]
+"""Makes what is kept (second path) out of what was fetched (first path), and calls back with (bytes made, of all)."""
+
+
+class Report(Protocol):
+    """Shows progress: of what is fetched, or (``total_bytes`` given) of what is made of it."""
+
+    def __call__(self, done_bytes: int, message: str = "", total_bytes: int = ...) -> None: ...
 
 
 class SourceFailed(ModelFileError):
@@ -26,13 +37,14 @@ class PullCancelled(ModelFileError):
 class FetchJob:
     """One model being fetched into ``folder``.
 
-    ``report(done_bytes, message)`` shows progress; ``cancelled()`` says whether the caller has gone.
+    ``cancelled()`` says whether the caller has gone; ``finish`` makes what is kept (None: what was fetched is kept).
     """
 
     entry: ModelEntry
     folder: Path
-    report: Callable[[int, str], None]
+    report: Report
     cancelled: Callable[[], bool]
+    finish: Finish | None = None
 
     def partial(self, kind: str) -> Path:
         """The unfinished file of the source ``kind``; sources never share one."""

@@ -1,7 +1,4 @@
-"""Any OpenAI-compatible chat endpoint, through the openai client on its aiohttp transport.
-
-(What it costs beside raw aiohttp: benchmarks/endpoint.py, figures in docs/benchmarks.md.)
-"""
+"""Any OpenAI-compatible chat endpoint: what is asked of it, what it refuses, and what its replies are."""
 
 from __future__ import annotations
 
@@ -9,6 +6,7 @@ import asyncio
 import json
 import re
 from collections.abc import Mapping
+from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,9 +21,10 @@ from mathagent.models.base import (
     on_sample,
     require_capabilities,
 )
-from mathagent.models.endpoint_url import check_url, is_loopback, is_openai, without_password
+from mathagent.models.endpoint_url import check_url, is_openai, without_password
 from mathagent.models.openai_errors import connection_error, not_json, status_error
 from mathagent.models.openai_reply import StreamedReply, completions_from_reply, error_message
+from mathagent.models.openai_session import OpenAISession
 from mathagent.models.openai_wire import request_arguments
 from mathagent.types import Completion
 
@@ -78,9 +77,9 @@ def connect(name: str, options: ConnectOptions) -> OpenAICompatible:
 
 @dataclass(frozen=True)
 class _Connection:
-    """An open client, which works in one event loop only. ``singles`` bounds the requests sent one by one."""
+    """An open session, which works in one event loop only. ``singles`` bounds the requests sent one by one."""
 
-    client: Any
+    session: OpenAISession
     loop: asyncio.AbstractEventLoop
     singles: asyncio.Semaphore
 
@@ -180,26 +179,14 @@ class OpenAICompatible:
         return done
 
     async def _send(self, request: ChatRequest, on_delta: OnDelta | None, *, extra: bool) -> list[Completion]:
-        import openai
-
         body = request_arguments(request, self._model, tokens_field=self._tokens_field)
         if extra:
             body |= self._extra_body
-        client = (await self._open()).client
         try:
             if on_delta is None:
-                done = await self._whole(client, body)
+                done = await self._whole(body)
             else:
-                done = await self._stream(client, body, on_delta, with_usage=extra)
-        except openai.APIStatusError as error:
-            self._reached = True
-            raise self._status_error(error) from error
-        except openai.APIConnectionError as error:
-            raise connection_error(
-                error, backend=self.name, base_url=self._shown_url, reached=self._reached
-            ) from error
-        except openai.APIError as error:  # an error event inside a stream
-            raise self._stated_error(error.body) from error
+                done = await self._stream(body, on_delta, with_usage=extra)
         except json.JSONDecodeError as error:
             raise not_json(self.name, self._shown_url, error.doc) from error
         except UnicodeDecodeError as error:
@@ -211,33 +198,37 @@ class OpenAICompatible:
         self._reached = True
         return done
 
-    async def _whole(self, client: Any, body: dict[str, Any]) -> list[Completion]:
-        # The plain JSON, whatever it is: the client's own models would let wrong types through.
-        reply = await client.post("/chat/completions", cast_to=object, body=body)
-        if isinstance(reply, str):  # sent as another content type
-            reply = json.loads(reply)
+    async def _whole(self, body: dict[str, Any]) -> list[Completion]:
+        import aiohttp
+
+        session = (await self._open()).session
+        try:
+            response = await session.post(body)
+        except (aiohttp.ClientError, TimeoutError) as error:
+            raise self._connection_error(error) from error
+        if not response.is_success:
+            raise self._status_error(response.status, response.error_body(), response.headers)
+        reply = response.json()
         if isinstance(reply, dict) and reply.get("error") and not reply.get("choices"):
             raise self._stated_error(reply["error"])
         return completions_from_reply(reply, self.name, body["n"])
 
-    async def _stream(
-        self, client: Any, body: dict[str, Any], on_delta: OnDelta, *, with_usage: bool
-    ) -> list[Completion]:
+    async def _stream(self, body: dict[str, Any], on_delta: OnDelta, *, with_usage: bool) -> list[Completion]:
         import openai
 
         options = {"stream_options": {"include_usage": True}} if with_usage else {}
-        stream = await client.post(
-            "/chat/completions",
-            cast_to=object,
-            body=body | {"stream": True} | options,
-            stream=True,
-            stream_cls=openai.AsyncStream[object],
-        )
-        reply = StreamedReply(self.name)
-        async with stream:
-            async for chunk in stream:
-                for index, text in reply.add(chunk):
-                    on_delta(index, text)
+        reply, session = StreamedReply(self.name), (await self._open()).session
+        try:
+            async with aclosing(session.stream(body | {"stream": True} | options)) as chunks:
+                async for chunk in chunks:
+                    for index, text in reply.add(chunk):
+                        on_delta(index, text)
+        except openai.APIStatusError as error:
+            raise self._status_error(error.status_code, error.body, error.response.headers) from error
+        except openai.APIConnectionError as error:
+            raise self._connection_error(error) from error
+        except openai.APIError as error:  # an error event inside a stream
+            raise self._stated_error(error.body) from error
         if not reply.finished:
             message = (
                 f"{self.name} at {self._shown_url}: the reply broke off before its end; trying again may help"
@@ -245,13 +236,20 @@ class OpenAICompatible:
             raise BackendError(message, retryable=True)
         return reply.completions(body["n"])
 
-    def _status_error(self, error: Any) -> BackendError:
-        message = error_message(error.body)
-        if error.code == "insufficient_quota":
+    def _connection_error(self, error: BaseException) -> BackendError:
+        return connection_error(error, backend=self.name, base_url=self._shown_url, reached=self._reached)
+
+    def _status_error(self, status: int, body: object, headers: Mapping[str, str]) -> BackendError:
+        self._reached = True
+        message = error_message(body)
+        if isinstance(body, Mapping) and body.get("code") == "insufficient_quota":
             message += " (insufficient_quota)"
-        retry_after = error.response.headers.get("retry-after")
         return status_error(
-            error.status_code, message, backend=self.name, base_url=self._shown_url, retry_after=retry_after
+            status,
+            message,
+            backend=self.name,
+            base_url=self._shown_url,
+            retry_after=headers.get("retry-after"),
         )
 
     def _stated_error(self, body: object) -> BackendError:
@@ -269,26 +267,22 @@ class OpenAICompatible:
                 raise UsageError(f"{self.name} is open in another event loop; open one backend for each loop")
             await self.aclose()
         if self._connection is None:
-            self._connection = _Connection(self._new_client(), loop, asyncio.Semaphore(self.max_parallel))
+            self._connection = _Connection(self._new_session(), loop, asyncio.Semaphore(self.max_parallel))
         return self._connection
 
-    def _new_client(self) -> Any:
-        import openai
-
-        return openai.AsyncOpenAI(
-            api_key=self._api_key,
-            base_url=self._base_url,
-            max_retries=0,
-            timeout=openai.Timeout(READ_TIMEOUT_S, connect=CONNECT_TIMEOUT_S),
-            # A proxy from the environment cannot reach our own machine's servers.
-            http_client=openai.DefaultAioHttpClient(trust_env=not is_loopback(self._base_url)),
+    def _new_session(self) -> OpenAISession:
+        return OpenAISession(
+            self._base_url,
+            self._api_key,
+            read_timeout_s=READ_TIMEOUT_S,
+            connect_timeout_s=CONNECT_TIMEOUT_S,
         )
 
     async def aclose(self) -> None:
         """Closes the connections; safe to call twice."""
         connection, self._connection = self._connection, None
         if connection is not None:
-            await connection.client.close()
+            await connection.session.close()
 
 
 def _may_refuse_n(error: BackendError) -> bool:

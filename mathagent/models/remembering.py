@@ -11,7 +11,7 @@ from mathagent.events import Event, Warned
 from mathagent.models.base import Backend, ChatRequest, OnDelta, PartialReply, on_sample, require_capabilities
 from mathagent.models.cache import CompletionCache, sample_keys
 from mathagent.models.wrapper import Wrapper, current_reservation
-from mathagent.types import Completion, Usage
+from mathagent.types import Completion
 
 
 class Remembering(Wrapper):
@@ -40,9 +40,7 @@ class Remembering(Wrapper):
         for index in hits:
             completion = drawn[index]
             if self._paid.pop(keys[index], None) is None:
-                self.meter.add(
-                    completion.usage + Usage(cached_calls=int(completion.cached)), current_reservation.get()
-                )
+                self.meter.add(completion.counted_usage, current_reservation.get())
             if on_delta is not None:
                 on_delta(index, completion.text)
         return drawn

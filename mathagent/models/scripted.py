@@ -19,7 +19,7 @@ from mathagent.models.base import (
     on_sample,
     require_capabilities,
 )
-from mathagent.types import Completion, ToolCall, Usage, Value
+from mathagent.types import Completion, TokenLogprob, ToolCall, Usage, Value
 
 
 class ScriptMismatch(MathagentError):
@@ -30,8 +30,8 @@ class Reply(Value):
     """One sample of the script.
 
     ``role``: the tag that the asking role must have (None: any). ``contains``/``lacks``: texts that must (not)
-    stand in the messages. ``error``: raise a BackendError with this text instead of replying, ``status`` its HTTP
-    status.
+    stand in the messages. ``logprobs`` are given where the request wants log-probs. ``error``: raise a BackendError
+    with this text instead of replying, ``status`` its HTTP status.
     """
 
     text: str = ""
@@ -41,12 +41,13 @@ class Reply(Value):
     lacks: tuple[str, ...] = ()
     finish_reason: Literal["stop", "length", "tool_calls", "content_filter"] = "stop"
     completion_tokens: int | None = None
+    logprobs: tuple[TokenLogprob, ...] = ()
     delay_s: float = Field(default=0.0, ge=0)
     error: str | None = None
     status: int | None = None
 
 
-Responder = Callable[[ChatRequest, int], str]
+Responder = Callable[[ChatRequest, int], "str | Reply"]
 
 
 class ScriptedBackend:
@@ -112,7 +113,8 @@ class ScriptedBackend:
 
     def _take(self, request: ChatRequest, index: int) -> Reply:
         if self._respond is not None:
-            return Reply(text=self._respond(request, request.first_sample + index))
+            said = self._respond(request, request.first_sample + index)
+            return said if isinstance(said, Reply) else Reply(text=said)
         if self._next >= len(self._replies):
             raise ScriptMismatch(f"the script has no reply left for role '{request.role}' (call {self._next + 1})")
         reply = self._replies[self._next]
@@ -133,7 +135,13 @@ def _completion(request: ChatRequest, reply: Reply, *, first: bool) -> Completio
     prompt = sum(len(message.content.split()) for message in request.messages) if first else 0
     made = len(reply.text.split()) if reply.completion_tokens is None else reply.completion_tokens
     usage = Usage(calls=1, prompt_tokens=prompt, completion_tokens=made)
-    return Completion(text=reply.text, tool_calls=reply.tool_calls, finish_reason=reply.finish_reason, usage=usage)
+    return Completion(
+        text=reply.text,
+        tool_calls=reply.tool_calls,
+        finish_reason=reply.finish_reason,
+        usage=usage,
+        logprobs=() if request.logprobs is None else reply.logprobs,
+    )
 
 
 def connect(name: str, options: ConnectOptions) -> ScriptedBackend:

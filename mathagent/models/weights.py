@@ -6,19 +6,17 @@ Beside ``NAME.gguf`` may lie ``NAME.gguf.verified`` (what was checked, so that i
 
 from __future__ import annotations
 
-import errno
 import json
 import os
 import shutil
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO
 
 from mathagent.errors import ModelFileError
 from mathagent.models.catalog import ModelEntry
+from mathagent.storage import try_lock
 from mathagent.types import Value
 
 LOCK_POLL_S = 0.2
@@ -121,30 +119,10 @@ def locked(entry: ModelEntry, folder: Path, waiting: Callable[[], None]) -> Iter
     file: it ends with the process that holds it, however that ends.
     """
     with target(entry, folder).with_name(entry.file_name + ".lock").open("a+b") as file:
-        while not _try_lock(file):
+        while not try_lock(file):
             waiting()
             time.sleep(LOCK_POLL_S)
         yield
-
-
-def _try_lock(file: IO[bytes]) -> bool:
-    try:
-        if sys.platform == "win32":
-            import msvcrt
-
-            file.seek(0)
-            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
-        else:
-            import fcntl
-
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        if error.errno in (errno.EAGAIN, errno.EACCES, errno.EDEADLK):
-            return False
-        if error.errno in (errno.ENOLCK, errno.ENOTSUP):
-            return True  # a network folder without locks; the hash still keeps broken bytes from use
-        raise
-    return True
 
 
 def _marker(path: Path) -> Path:
@@ -153,7 +131,7 @@ def _marker(path: Path) -> Path:
 
 def _fingerprint(entry: ModelEntry, path: Path) -> dict[str, str | int]:
     facts = path.stat()
-    if facts.st_size != entry.size:
+    if facts.st_size != entry.size and entry.kind == "chat":  # of an embedding model, ``size`` is what is fetched
         raise ValueError(f"{path} has {facts.st_size} bytes")
     return {"sha256": entry.sha256, "size": facts.st_size, "mtime_ns": facts.st_mtime_ns}
 

@@ -114,6 +114,7 @@ class Budgeted(Wrapper):
 
     async def complete(self, request: ChatRequest, on_delta: OnDelta | None = None) -> list[Completion]:
         """See Backend.complete."""
+        await self.meter.wait_for_room(request.params.n, request.params.max_tokens)
         reservation = self.meter.reserve(request.params.n, request.params.max_tokens)
         params = request.params.model_copy(update={"max_tokens": reservation.max_tokens})
         try:

@@ -64,7 +64,7 @@ class Fit(Value):
 
 
 class Quality(Value):
-    """How good a set of probabilities is, over the answers that there were: see evals/calibration_metrics.py."""
+    """How good a set of probabilities is, over the answers that there were: see evals/metrics/calibration.py."""
 
     brier: float
     ece: float

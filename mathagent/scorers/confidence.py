@@ -23,10 +23,14 @@ UNCALIBRATED = "uncalibrated"
 
 
 class Calibrations:
-    """Folders of calibrations, one file each, looked into in their order. Default: the package's own."""
+    """Folders of calibrations, one file each, looked into in their order. Default: the package's own.
+
+    What was once looked for is remembered: a benchmark asks the same a thousand times.
+    """
 
     def __init__(self, *folders: Path) -> None:
         self._folders: Sequence[Traversable] = (*folders, files("mathagent").joinpath("calibrations"))
+        self._found: dict[str, Calibration | str] = {}
 
     def find(self, solution: Solution, backend: str) -> Calibration | str:
         """The calibration for solutions like this, or in words why there is none: ``uncalibrated``.
@@ -34,6 +38,11 @@ class Calibrations:
         ``backend`` is the identity of the backend that answered. A file that cannot be used is named, and passed over.
         """
         name = calibration_file(backend, solution.strategy, solution.config)
+        if name not in self._found:
+            self._found[name] = self._look_for(name)
+        return self._found[name]
+
+    def _look_for(self, name: str) -> Calibration | str:
         why_not = UNCALIBRATED
         for folder in self._folders:
             try:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 
+from mathagent.answers.rational import exact_value
 from mathagent.scorers.check_proposals import Domain
 
 _SENTENCE = re.compile(r"(?<=[.?!])\s+")
@@ -49,6 +50,16 @@ def question_domain(text: str) -> Domain | None:
     if _PROBABILITY.search(question) and "percent" not in question.lower():
         return Domain(minimum=0, maximum=1)
     return None
+
+
+def rules_out(domain: Domain, answer: str) -> bool:
+    """Whether ``answer`` (a normal form) is a plain number outside of ``domain``; what is no plain number never is."""
+    value = exact_value(answer)
+    if value is None:
+        return False
+    below = domain.minimum is not None and value < domain.minimum
+    above = domain.maximum is not None and value > domain.maximum
+    return below or above or (domain.integer and value.denominator != 1)
 
 
 def _question(text: str) -> str:

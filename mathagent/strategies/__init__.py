@@ -1,21 +1,51 @@
 """Strategies: one file per named method. A new one is its file, its prompts, its test and one line here."""
 
-from mathagent.registry import Registry
+from mathagent.agents.strategy_table import StrategyTable
 
 DEFAULT_STRATEGY = "self-consistency"
 
-STRATEGIES = Registry(
+STRATEGIES = StrategyTable(
     "strategy",
     "mathagent.strategies",
     {
+        "adaptive-prompting": "mathagent.strategies.adaptive_prompting:STRATEGY",
         "auto": "mathagent.strategies.auto:STRATEGY",
+        "beam": "mathagent.strategies.beam:STRATEGY",
+        "best-of-n": "mathagent.strategies.best_of_n:STRATEGY",
+        "complexity": "mathagent.strategies.complexity:STRATEGY",
+        "concise-hint": "mathagent.strategies.concise_hint:STRATEGY",
         "cot": "mathagent.strategies.cot:STRATEGY",
+        "cot-n-pot": "mathagent.strategies.cot_n_pot:STRATEGY",
+        "dip": "mathagent.strategies.dip:STRATEGY",
         "dotamath": "mathagent.strategies.dotamath:STRATEGY",
+        "eit": "mathagent.strategies.eit:STRATEGY",
+        "fetch": "mathagent.strategies.fetch:STRATEGY",
         "glore": "mathagent.strategies.glore:STRATEGY",
+        "graph-of-thought": "mathagent.strategies.graph_of_thought:STRATEGY",
+        "hashiru": "mathagent.strategies.hashiru:STRATEGY",
+        "joint-thinking": "mathagent.strategies.joint_thinking:STRATEGY",
         "malt": "mathagent.strategies.malt:STRATEGY",
+        "mathsensei": "mathagent.strategies.mathsensei:STRATEGY",
+        "mcts": "mathagent.strategies.mcts:STRATEGY",
+        "monkeys": "mathagent.strategies.monkeys:STRATEGY",
+        "mumath": "mathagent.strategies.mumath:STRATEGY",
+        "nesycd": "mathagent.strategies.nesycd:STRATEGY",
         "pal": "mathagent.strategies.pal:STRATEGY",
         "plan-verify-refine": "mathagent.strategies.plan_verify_refine:STRATEGY",
+        "qalign": "mathagent.strategies.qalign:STRATEGY",
+        "r2": "mathagent.strategies.r2:STRATEGY",
+        "rcot": "mathagent.strategies.rcot:STRATEGY",
+        "reason-in-the-wild": "mathagent.strategies.reason_in_the_wild:STRATEGY",
+        "rebase": "mathagent.strategies.rebase:STRATEGY",
         "self-consistency": "mathagent.strategies.self_consistency:STRATEGY",
+        "sift": "mathagent.strategies.sift:STRATEGY",
+        "smart": "mathagent.strategies.smart:STRATEGY",
+        "smart-meta": "mathagent.strategies.smart_meta:STRATEGY",
+        "supercorrect": "mathagent.strategies.supercorrect:STRATEGY",
+        "syzygy": "mathagent.strategies.syzygy:STRATEGY",
         "tir": "mathagent.strategies.tir:STRATEGY",
+        "translate-then-solve": "mathagent.strategies.translate_then_solve:STRATEGY",
+        "xolver": "mathagent.strategies.xolver:STRATEGY",
+        "zero-shot-cot": "mathagent.strategies.zero_shot_cot:STRATEGY",
     },
 )

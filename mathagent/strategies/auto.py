@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from typing import Any
+from typing import Any, Literal
 
 from langgraph.graph import END, StateGraph
 from langgraph.runtime import Runtime
@@ -17,18 +17,28 @@ from pydantic import Field
 
 from mathagent.agents.ask import ASK_PROMPTS
 from mathagent.agents.blocks.agree_or_escalate import agree_or_escalate
-from mathagent.agents.blocks.check import CHECK_PROMPTS
+from mathagent.agents.blocks.by_turns import TURNS_PROMPTS, sample_by_turns
+from mathagent.agents.blocks.check import CHECK_PROMPTS, voters
+from mathagent.agents.blocks.code_loop import CodeLoopConfig
 from mathagent.agents.blocks.program import PROGRAM_PROMPTS, ProgramConfig, run_programs, write_programs
 from mathagent.agents.blocks.reason import REASON_PROMPTS, ReasonConfig, conclude_reasoning, write_reasoning
+from mathagent.agents.blocks.recall import (
+    RECALL_PROMPTS,
+    ExemplarForm,
+    RecallingConfig,
+    add_recall,
+    newly_shown,
+    offered,
+)
 from mathagent.agents.blocks.repair import REPAIR_PROMPT, repair_program
 from mathagent.agents.blocks.select import answer_classes
 from mathagent.agents.blocks.stopping import adaptive_consistency
 from mathagent.agents.blocks.verify import choose_verified, verify
 from mathagent.agents.context import RunContext
 from mathagent.agents.state import SolveState
-from mathagent.agents.strategy import Strategy, StrategyConfig
+from mathagent.agents.strategy import Strategy
 from mathagent.events import Voted
-from mathagent.types import Candidate, Problem
+from mathagent.types import Problem
 
 _COMPUTES = re.compile(
     r"\d|[=+^√∑∫π]|\\[a-z]+|\b(?:one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|twenty|thirty|forty|fifty"
@@ -37,14 +47,18 @@ _COMPUTES = re.compile(
 )
 
 
-class AutoConfig(StrategyConfig):
+class AutoConfig(RecallingConfig):
     """Settings of the default strategy."""
 
-    n: int = Field(default=16, ge=2, le=256, description="Samples at most, the two views included.")
+    n: int = Field(default=6, ge=2, le=256, description="Samples at most, the two views included.")
     temperature: float | None = Field(
         default=0.7, ge=0, le=2, description="Temperature of further samples; the two views are greedy."
     )
     threshold: float = Field(default=0.95, gt=0.5, lt=1, description="Lead probability that ends sampling.")
+    by: Literal["turns", "program"] = Field(
+        default="turns",
+        description="A sample with programs: turns with the sandbox, as tir, or one program, as pal.",
+    )
     programs: int = Field(default=3, ge=0, le=64, description="Programs in each further window of samples.")
     words: int = Field(default=1, ge=0, le=64, description="Chains of reasoning in each further window.")
     ask_verifier: bool = Field(
@@ -54,9 +68,15 @@ class AutoConfig(StrategyConfig):
         default=1, ge=0, le=16, description="Repairs of an answer that fails its checks, at most."
     )
     program_tokens: int = Field(default=512, ge=1, description="Completion tokens of one program.")
+    rounds: int = Field(default=4, ge=1, le=64, description="Turns of the model at most, where it works by turns.")
 
     def program_config(self, temperature: float | None) -> ProgramConfig:
         return ProgramConfig(temperature=temperature, top_p=self.top_p, max_tokens=self.program_tokens)
+
+    def turns_config(self, temperature: float | None) -> CodeLoopConfig:
+        return CodeLoopConfig(
+            temperature=temperature, top_p=self.top_p, max_tokens=self.max_tokens, rounds=self.rounds
+        )
 
     def reason_config(self, temperature: float | None) -> ReasonConfig:
         return ReasonConfig(temperature=temperature, top_p=self.top_p, max_tokens=self.max_tokens)
@@ -67,39 +87,54 @@ def computes(problem: Problem) -> bool:
     return bool(_COMPUTES.search("\n".join((problem.text, *problem.choices))))
 
 
+def forms_of(problem: Problem) -> tuple[ExemplarForm, ...]:
+    """The forms of remembered solutions that the views of ``problem`` can be shown. Pure."""
+    return ("program", "reasoning") if computes(problem) else ("reasoning",)
+
+
 async def by_words(
-    context: RunContext, problem: Problem, config: ReasonConfig, *, n: int, first_sample: int, rescue: bool
-) -> tuple[list[Candidate], str | None]:
-    """n candidates by reasoning in words, and the limit that ended it; ``rescue`` asks truncated ones, too."""
-    drafts, limit = await write_reasoning(context, problem, config, n=n, first_sample=first_sample)
-    candidates, later = await conclude_reasoning(context, problem, config, drafts, rescue_truncated=rescue)
-    return candidates, limit or later
+    context: RunContext, state: SolveState, config: ReasonConfig, *, n: int, first_sample: int, rescue: bool
+) -> dict[str, Any]:
+    """The state update with n candidates by reasoning in words; ``rescue`` asks truncated ones, too."""
+    drafts, limit = await write_reasoning(
+        context, state.problem, config, n=n, first_sample=first_sample, recalled=offered(state)
+    )
+    candidates, later = await conclude_reasoning(context, state.problem, config, drafts, rescue_truncated=rescue)
+    shown = newly_shown(state, drafts, "reasoning")
+    return {"candidates": candidates, "limit": limit or later, "recalled": shown}
 
 
 async def by_programs(
-    context: RunContext, problem: Problem, config: ProgramConfig, *, n: int, first_sample: int
-) -> tuple[list[Candidate], str | None]:
-    """n candidates by programs, and the limit that ended it."""
-    drafts, limit = await write_programs(context, problem, config, n=n, first_sample=first_sample)
-    return await run_programs(context, problem, config, drafts), limit
+    context: RunContext,
+    state: SolveState,
+    config: AutoConfig,
+    temperature: float | None,
+    *,
+    n: int,
+    first_sample: int,
+) -> dict[str, Any]:
+    """The state update with n candidates that compute, by turns with the sandbox or by one program each."""
+    if config.by == "turns":
+        loop = config.turns_config(temperature)
+        return await sample_by_turns(context, state, loop, n=n, first_sample=first_sample)
+    program = config.program_config(temperature)
+    drafts, limit = await write_programs(
+        context, state.problem, program, n=n, first_sample=first_sample, recalled=offered(state)
+    )
+    candidates = await run_programs(context, state.problem, program, drafts)
+    return {"candidates": candidates, "limit": limit, "recalled": newly_shown(state, drafts, "program")}
 
 
 def build(config: AutoConfig) -> StateGraph[Any, Any, Any, Any]:
-    """(reason, write_program) → compare → check, or sample ⇄ vote → verify ⇄ repair → select."""
+    """recall → (reason, write_program) → compare → check, or sample ⇄ vote → verify ⇄ repair → select."""
 
     async def reason(state: SolveState, runtime: Runtime[RunContext]) -> dict[str, Any]:
-        candidates, limit = await by_words(
-            runtime.context, state.problem, config.reason_config(0.0), n=1, first_sample=0, rescue=True
-        )
-        return {"candidates": candidates, "limit": limit}
+        return await by_words(runtime.context, state, config.reason_config(0.0), n=1, first_sample=0, rescue=True)
 
     async def write_program(state: SolveState, runtime: Runtime[RunContext]) -> dict[str, Any]:
         if not computes(state.problem):
             return {}
-        candidates, limit = await by_programs(
-            runtime.context, state.problem, config.program_config(0.0), n=1, first_sample=1
-        )
-        return {"candidates": candidates, "limit": limit}
+        return await by_programs(runtime.context, state, config, 0.0, n=1, first_sample=1)
 
     async def check(state: SolveState, runtime: Runtime[RunContext]) -> dict[str, Any]:
         """The checks that cost no call to a model, on the answer that the views share."""
@@ -113,27 +148,21 @@ def build(config: AutoConfig) -> StateGraph[Any, Any, Any, Any]:
         words = config.words if with_programs else max(1, config.words + config.programs)
         programs = min(config.programs if with_programs else 0, config.n - done)
         words = min(words, config.n - done - programs)
-        temperature = config.temperature
-        results = await asyncio.gather(
-            by_programs(context, problem, config.program_config(temperature), n=programs, first_sample=done)
-            if programs
-            else _none(),
-            by_words(
-                context,
-                problem,
-                config.reason_config(temperature),
-                n=words,
-                first_sample=done + programs,
-                rescue=False,
-            )
-            if words
-            else _none(),
-        )
-        limit = next((limit for _, limit in results if limit), None)
-        return {"candidates": [one for candidates, _ in results for one in candidates], "limit": limit}
+        draws = []
+        if programs:
+            draws.append(by_programs(context, state, config, config.temperature, n=programs, first_sample=done))
+        if words:
+            in_words, first = config.reason_config(config.temperature), done + programs
+            draws.append(by_words(context, state, in_words, n=words, first_sample=first, rescue=False))
+        updates = await asyncio.gather(*draws)
+        return {
+            "candidates": [one for update in updates for one in update["candidates"]],
+            "limit": next((update["limit"] for update in updates if update["limit"]), None),
+            "recalled": [one for update in updates for one in update["recalled"]],
+        }
 
     async def vote(state: SolveState, runtime: Runtime[RunContext]) -> dict[str, Any]:
-        classes = await answer_classes(runtime.context, state.candidates)
+        classes = await answer_classes(runtime.context, voters(state.problem, state.candidates))
         samples = len(state.candidates)
         decision = adaptive_consistency(
             [one.votes for one in classes], samples, threshold=config.threshold, least=2, most=config.n
@@ -147,7 +176,7 @@ def build(config: AutoConfig) -> StateGraph[Any, Any, Any, Any]:
         return {"finished": stop, "agreed": clear}
 
     async def check_leaders(state: SolveState, runtime: Runtime[RunContext]) -> dict[str, Any]:
-        classes = await answer_classes(runtime.context, state.candidates)
+        classes = await answer_classes(runtime.context, voters(state.problem, state.candidates))
         leaders = [_witness(state, one.members) for one in classes[:2]]
         if state.rounds:
             leaders.append(len(state.candidates) - 1)
@@ -170,7 +199,8 @@ def build(config: AutoConfig) -> StateGraph[Any, Any, Any, Any]:
         return {"candidates": [candidate], "limit": limit, "rounds": state.rounds + 1}
 
     async def select(state: SolveState, runtime: Runtime[RunContext]) -> dict[str, Any]:
-        return {**await choose_verified(runtime.context, state.candidates, state.verdicts), "finished": True}
+        candidates = voters(state.problem, state.candidates)
+        return {**await choose_verified(runtime.context, candidates, state.verdicts), "finished": True}
 
     def after_check(state: SolveState) -> str:
         return "select" if state.agreed or state.limit is not None else "sample"
@@ -189,7 +219,9 @@ def build(config: AutoConfig) -> StateGraph[Any, Any, Any, Any]:
         return "select" if ended or fine else "repair"
 
     graph = StateGraph(SolveState, context_schema=RunContext)
-    agree_or_escalate(graph, {"reason": reason, "write_program": write_program}, agreed="check", escalate="sample")
+    views = {"reason": reason, "write_program": write_program}
+    agree_or_escalate(graph, views, agreed="check", escalate="sample")
+    add_recall(graph, config, forms_of, before=list(views))
     nodes = {"check": check, "sample": sample, "vote": vote, "verify": check_leaders, "repair": repair}
     for name, node in {**nodes, "select": select}.items():
         graph.add_node(name, node)
@@ -202,10 +234,6 @@ def build(config: AutoConfig) -> StateGraph[Any, Any, Any, Any]:
     return graph
 
 
-async def _none() -> tuple[list[Candidate], str | None]:
-    return [], None
-
-
 def _witness(state: SolveState, members: tuple[int, ...]) -> int:
     """The member of a class to be checked: one with a program, which can be run again, else the first."""
     return next((index for index in members if state.candidates[index].checks), members[0])
@@ -213,7 +241,7 @@ def _witness(state: SolveState, members: tuple[int, ...]) -> int:
 
 async def _leader(context: RunContext, state: SolveState) -> int:
     """The witness of the class with the most votes; the last candidate where no one has an answer."""
-    classes = await answer_classes(context, state.candidates)
+    classes = await answer_classes(context, voters(state.problem, state.candidates))
     return _witness(state, classes[0].members) if classes else len(state.candidates) - 1
 
 
@@ -223,5 +251,11 @@ STRATEGY = Strategy(
     paper="JointThinking (arXiv 2508.03363), Adaptive-Consistency (arXiv 2305.11860), Self-Refine (arXiv 2303.17651)",
     config=AutoConfig,
     build=build,
-    prompts=(*REASON_PROMPTS, *PROGRAM_PROMPTS, REPAIR_PROMPT, *CHECK_PROMPTS, *ASK_PROMPTS),
+    prompts=(
+        *(*REASON_PROMPTS, *PROGRAM_PROMPTS, *TURNS_PROMPTS, *RECALL_PROMPTS),
+        *(REPAIR_PROMPT, *CHECK_PROMPTS, *ASK_PROMPTS),
+    ),
+    kind="two views",
+    calls=(2, 21),
+    needs=("sandbox",),
 )

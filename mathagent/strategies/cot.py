@@ -8,40 +8,43 @@ from __future__ import annotations
 
 from typing import Any
 
-from langgraph.graph import END, START, StateGraph
+from langgraph.graph import END, StateGraph
 from langgraph.runtime import Runtime
 
 from mathagent.agents.blocks.reason import REASON_PROMPTS, ReasonConfig, conclude_reasoning, write_reasoning
+from mathagent.agents.blocks.recall import RECALL_PROMPTS, RecallingConfig, add_recall, newly_shown, offered
 from mathagent.agents.blocks.select import vote
 from mathagent.agents.context import RunContext
 from mathagent.agents.state import SolveState
 from mathagent.agents.strategy import Strategy
 
 
-def build(config: ReasonConfig) -> StateGraph[Any, Any, Any, Any]:
-    """reason → extract → select."""
+class CotConfig(ReasonConfig, RecallingConfig):
+    """Settings of cot."""
+
+
+def build(config: CotConfig) -> StateGraph[Any, Any, Any, Any]:
+    """recall → reason → extract."""
 
     async def reason(state: SolveState, runtime: Runtime[RunContext]) -> dict[str, Any]:
-        drafts, limit = await write_reasoning(runtime.context, state.problem, config, n=config.n)
-        return {"drafts": drafts, "limit": limit}
+        drafts, limit = await write_reasoning(
+            runtime.context, state.problem, config, n=config.n, recalled=offered(state)
+        )
+        return {"drafts": drafts, "limit": limit, "recalled": newly_shown(state, drafts, "reasoning")}
 
     async def extract(state: SolveState, runtime: Runtime[RunContext]) -> dict[str, Any]:
         candidates, limit = await conclude_reasoning(
             runtime.context, state.problem, config, state.drafts, rescue_truncated=config.n == 1
         )
-        return {"candidates": candidates, "limit": state.limit or limit}
-
-    async def select(state: SolveState, runtime: Runtime[RunContext]) -> dict[str, Any]:
-        return {**await vote(runtime.context, state.candidates), "finished": True}
+        chosen = await vote(runtime.context, candidates)  # no node of its own: one costs more than the vote
+        return {"candidates": candidates, "limit": state.limit or limit, **chosen, "finished": True}
 
     graph = StateGraph(SolveState, context_schema=RunContext)
     graph.add_node("reason", reason)
     graph.add_node("extract", extract)
-    graph.add_node("select", select)
-    graph.add_edge(START, "reason")
+    add_recall(graph, config, lambda problem: ("reasoning",), before=["reason"])
     graph.add_edge("reason", "extract")
-    graph.add_edge("extract", "select")
-    graph.add_edge("select", END)
+    graph.add_edge("extract", END)
     return graph
 
 
@@ -49,7 +52,10 @@ STRATEGY = Strategy(
     name="cot",
     summary="Reason step by step in words, then extract the answer.",
     paper="Large Language Models are Zero-Shot Reasoners (arXiv 2205.11916)",
-    config=ReasonConfig,
+    config=CotConfig,
     build=build,
-    prompts=REASON_PROMPTS,
+    prompts=(*REASON_PROMPTS, *RECALL_PROMPTS),
+    kind="prompting",
+    calls=(1, 2),
+    needs=(),
 )

@@ -97,4 +97,8 @@ STRATEGY = Strategy(
     config=DotaMathConfig,
     build=build,
     prompts=("dotamath/solve", "dotamath/outputs"),
+    kind="tools",
+    calls=(1, 4),
+    needs=("sandbox",),
+    training_free=False,
 )

@@ -169,4 +169,8 @@ STRATEGY = Strategy(
     config=GloreConfig,
     build=build,
     prompts=(*REASON_PROMPTS, *REFINE_PROMPTS, *ASK_PROMPTS, JUDGE.prompt, LOCALISER.prompt),
+    kind="teams",
+    calls=(2, 10),
+    needs=(),
+    training_free=False,
 )

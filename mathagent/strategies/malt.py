@@ -211,4 +211,8 @@ STRATEGY = Strategy(
     config=MaltConfig,
     build=build,
     prompts=MALT_PROMPTS,
+    kind="teams",
+    calls=(9, 9),
+    needs=(),
+    training_free=False,
 )

@@ -8,22 +8,29 @@ from __future__ import annotations
 
 from typing import Any
 
-from langgraph.graph import END, START, StateGraph
+from langgraph.graph import END, StateGraph
 from langgraph.runtime import Runtime
 
 from mathagent.agents.blocks.program import PROGRAM_PROMPTS, ProgramConfig, run_programs, write_programs
+from mathagent.agents.blocks.recall import RECALL_PROMPTS, RecallingConfig, add_recall, newly_shown, offered
 from mathagent.agents.blocks.select import vote
 from mathagent.agents.context import RunContext
 from mathagent.agents.state import SolveState
 from mathagent.agents.strategy import Strategy
 
 
-def build(config: ProgramConfig) -> StateGraph[Any, Any, Any, Any]:
-    """write_program → run_program → select."""
+class PalConfig(ProgramConfig, RecallingConfig):
+    """Settings of pal."""
+
+
+def build(config: PalConfig) -> StateGraph[Any, Any, Any, Any]:
+    """recall → write_program → run_program → select."""
 
     async def write_program(state: SolveState, runtime: Runtime[RunContext]) -> dict[str, Any]:
-        drafts, limit = await write_programs(runtime.context, state.problem, config, n=config.n)
-        return {"drafts": drafts, "limit": limit}
+        drafts, limit = await write_programs(
+            runtime.context, state.problem, config, n=config.n, recalled=offered(state)
+        )
+        return {"drafts": drafts, "limit": limit, "recalled": newly_shown(state, drafts, "program")}
 
     async def run_program(state: SolveState, runtime: Runtime[RunContext]) -> dict[str, Any]:
         return {"candidates": await run_programs(runtime.context, state.problem, config, state.drafts)}
@@ -35,7 +42,7 @@ def build(config: ProgramConfig) -> StateGraph[Any, Any, Any, Any]:
     graph.add_node("write_program", write_program)
     graph.add_node("run_program", run_program)
     graph.add_node("select", select)
-    graph.add_edge(START, "write_program")
+    add_recall(graph, config, lambda problem: ("program",), before=["write_program"])
     graph.add_edge("write_program", "run_program")
     graph.add_edge("run_program", "select")
     graph.add_edge("select", END)
@@ -46,7 +53,10 @@ STRATEGY = Strategy(
     name="pal",
     summary="Write a program whose value is the answer.",
     paper="PAL: Program-aided Language Models (arXiv 2211.10435)",
-    config=ProgramConfig,
+    config=PalConfig,
     build=build,
-    prompts=PROGRAM_PROMPTS,
+    prompts=(*PROGRAM_PROMPTS, *RECALL_PROMPTS),
+    kind="tools",
+    calls=(1, 1),
+    needs=("sandbox",),
 )

@@ -125,4 +125,7 @@ STRATEGY = Strategy(
     config=PlanVerifyRefineConfig,
     build=build,
     prompts=(PLANNER.prompt, CODER.prompt, "pal/solution_prefill", REPAIR_PROMPT, *CHECK_PROMPTS, *ASK_PROMPTS),
+    kind="teams",
+    calls=(3, 5),
+    needs=("sandbox",),
 )

@@ -13,13 +13,10 @@ from typing import Any, Literal
 from langgraph.graph import StateGraph
 from pydantic import Field, model_validator
 
-from mathagent.agents.blocks.code_loop import OBSERVATION_PROMPT, CodeLoopConfig, code_loop
+from mathagent.agents.blocks.by_turns import TURNS_PROMPT, by_turns
+from mathagent.agents.blocks.code_loop import OBSERVATION_PROMPT, CodeLoopConfig
 from mathagent.agents.blocks.side_by_side import propose_then_vote
-from mathagent.agents.context import RunContext
-from mathagent.agents.problem_text import problem_text
 from mathagent.agents.strategy import Strategy
-from mathagent.prompts import render
-from mathagent.types import Candidate, Problem
 
 Published = Literal["tora", "mario", "qwen2.5-math"]
 
@@ -46,7 +43,7 @@ LOOPS: dict[str, dict[str, Any]] = {
     },
 }
 """The published loops as settings. Qwen2.5-Math's is ToRA's with a prompt of its own."""
-PROMPTS = {None: "tir/solve", "tora": "tir/tora", "mario": "tir/mario", "qwen2.5-math": "tir/qwen"}
+PROMPTS = {None: TURNS_PROMPT, "tora": "tir/tora", "mario": "tir/mario", "qwen2.5-math": "tir/qwen"}
 
 
 class TirConfig(CodeLoopConfig):
@@ -65,12 +62,7 @@ class TirConfig(CodeLoopConfig):
 def build(config: TirConfig) -> StateGraph[Any, Any, Any, Any]:
     """solve_by_turns → select."""
 
-    async def propose(context: RunContext, problem: Problem, sample: int) -> tuple[Candidate, str | None]:
-        prompt = PROMPTS[config.like]
-        messages = render(prompt, problem=problem_text(problem), has_choices=bool(problem.choices))
-        return await code_loop(context, problem, config, messages, sample=sample)
-
-    return propose_then_vote("solve_by_turns", config.n, propose)
+    return propose_then_vote("solve_by_turns", config.n, by_turns(config, PROMPTS[config.like]))
 
 
 STRATEGY = Strategy(
@@ -80,4 +72,8 @@ STRATEGY = Strategy(
     config=TirConfig,
     build=build,
     prompts=(*PROMPTS.values(), OBSERVATION_PROMPT),
+    kind="tools",
+    calls=(1, 4),
+    needs=("sandbox",),
+    training_free=False,
 )

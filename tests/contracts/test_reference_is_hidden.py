@@ -9,6 +9,8 @@ import pytest
 from mathagent.evals.dataset import Dataset
 from mathagent.evals.records import RecordStore
 from mathagent.evals.runner import Arm, Benchmark
+from mathagent.memory.hashed_embedder import HashedEmbedder
+from mathagent.memory.sqlite_store import SqliteStore
 from mathagent.models.scripted import ScriptedBackend
 from mathagent.solver import Solver
 from mathagent.strategies import STRATEGIES
@@ -35,3 +37,33 @@ async def test_reference_never_reaches_the_model(name: str, tmp_path: Path) -> N
         assert SECRET not in request.model_dump_json()
     assert records[0].solution is not None
     assert SECRET not in records[0].solution.model_dump_json()
+
+
+@pytest.mark.parametrize("name", STRATEGIES.table)
+async def test_nor_does_a_memory_that_learns_from_grades_tell_it(name: str, tmp_path: Path) -> None:
+    """The second problem is shown what the first has taught: that its answer was wrong, never which is right."""
+    told = ("What is the number e, written down to nine digits?", "Which number is e: give the first nine digits.")
+    problems = tuple(
+        Problem(text=text, id=f"p{place}", reference=SECRET, metadata={"solution": f"it is {SECRET}"})
+        for place, text in enumerate(told)
+    )
+    program = "```python\ndef solution():\n    return 5\n```"
+    backend = ScriptedBackend(lambda request, index: program if request.role == "coder" else "So e is \\boxed{5}.")
+    store = RecordStore(tmp_path / "runs.db")
+    memory = SqliteStore(tmp_path / "memory.db", HashedEmbedder())
+    async with Solver(backend, cache=False, memory=memory, memory_mode="learn") as solver:
+        benchmark = Benchmark(solver, store, Dataset(name="secret", problems=problems))
+        arm = Arm(strategy=name, config={}, feedback=True)
+        records = await benchmark.run(arm, lambda record, known: None)
+    store.close()
+    assert [record.memory.remembered > 0 for record in records if record.memory] == [True, True]
+    assert SECRET not in "".join([one.model_dump_json() async for one in memory.scan()])
+    await memory.aclose()
+    for request in backend.requests:
+        assert SECRET not in request.model_dump_json()
+    for record in records:
+        assert record.solution is not None
+        assert SECRET not in record.solution.model_dump_json()
+    if name in ("auto", "cot", "pal", "self-consistency"):
+        assert records[1].solution is not None
+        assert records[1].solution.recalled

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 from pathlib import Path
 
@@ -10,15 +11,22 @@ import pytest
 from mathagent.agents.human import HINTS_PROMPT
 from mathagent.agents.role import ROLES
 from mathagent.agents.strategy import Strategy, StrategyConfig
+from mathagent.config import read_settings
 from mathagent.errors import UnknownName, UsageError
+from mathagent.evals.datasets import DATASETS
+from mathagent.evals.process.critics import CRITICS, PROCESS_PROMPTS, load_critic
+from mathagent.evals.prompt_search.edits import EDIT_PROMPTS
+from mathagent.memory import STORES
 from mathagent.models import BACKENDS
 from mathagent.prompts import slots, source
 from mathagent.registry import Registry
 from mathagent.sandbox import SANDBOXES
+from mathagent.scorers.base import SCORERS, load_scorer
 from mathagent.strategies import DEFAULT_STRATEGY, STRATEGIES
-from mathagent.tools import TOOLS
+from mathagent.tools import TOOLS, WEB_SEARCHES
+from mathagent.tools.base import Tool
 
-TABLES = (BACKENDS, SANDBOXES, STRATEGIES, TOOLS)
+TABLES = (BACKENDS, SANDBOXES, STRATEGIES, TOOLS, WEB_SEARCHES, STORES, CRITICS, DATASETS, SCORERS)
 ROWS = [(table, name) for table in TABLES for name in table.table]
 TESTS = Path(__file__).parents[1]
 
@@ -47,6 +55,52 @@ def test_strategy(name: str) -> None:
     strategy.build(strategy.configure({})).compile()
 
 
+TOOL_MEANS = {"sandbox", "settings", "memory", "search", "backend"}
+"""What a tool may be made of: whoever opens tools passes each factory what its parameters name."""
+MAX_SPEC_CHARS = 2_500
+"""Small models read a specification with every request."""
+
+
+@pytest.mark.parametrize("name", TOOLS.table)
+def test_tool(name: str) -> None:
+    factory = TOOLS.load(name)
+    needed = [
+        parameter.name
+        for parameter in inspect.signature(factory).parameters.values()
+        if parameter.default is parameter.empty
+    ]
+    assert set(needed) <= TOOL_MEANS
+    if name == "z3":
+        pytest.importorskip("z3")
+    means: dict[str, object] = dict.fromkeys(TOOL_MEANS - {"settings"}, object())
+    means["settings"] = read_settings()
+    tool = factory(**{name: means[name] for name in needed})
+    assert isinstance(tool, Tool)
+    assert tool.name == name
+    assert len(tool.spec().model_dump_json()) < MAX_SPEC_CHARS
+
+
+@pytest.mark.parametrize("name", CRITICS.table)
+def test_critic(name: str) -> None:
+    critic = load_critic(name)
+    assert (critic.typed is None) != (critic.text is None)
+    for prompt in critic.prompts:
+        assert source(prompt).startswith("=== ")
+
+
+SCORER_ARGUMENTS = dict.fromkeys(("mean", "min", "product"), ":judge,arithmetic") | dict.fromkeys(
+    ("reward", "pooling", "classify"), ":http://127.0.0.1:9/pooling"
+)
+
+
+@pytest.mark.parametrize("name", SCORERS.table)
+def test_scorer(name: str) -> None:
+    scorer = load_scorer(f"{name}{SCORER_ARGUMENTS.get(name, '')}")
+    assert scorer.name.partition(":")[0] == name
+    assert scorer.level in ("outcome", "step")
+    assert inspect.iscoroutinefunction(scorer.score)
+
+
 def test_default_strategy_exists() -> None:
     assert DEFAULT_STRATEGY in STRATEGIES.table
 
@@ -72,4 +126,6 @@ def test_every_prompt_file_belongs_to_a_strategy_a_role_or_a_person() -> None:
     folder = Path(mathagent.prompts.__file__).parent
     on_disk = {path.relative_to(folder).with_suffix("").as_posix() for path in folder.rglob("*.md")}
     used = {prompt for name in STRATEGIES.table for prompt in STRATEGIES.load(name).prompts}
-    assert on_disk == used | {role.prompt for role in ROLES} | {HINTS_PROMPT}
+    assert on_disk == used | {role.prompt for role in ROLES} | {HINTS_PROMPT} | set(PROCESS_PROMPTS) | set(
+        EDIT_PROMPTS
+    )

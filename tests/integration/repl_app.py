@@ -11,6 +11,7 @@ import sys
 from typing import Any
 
 from mathagent.agents.follow_up import Understood
+from mathagent.agents.solver_memory import SolverMemory
 from mathagent.console.repl import ReplOptions, run_repl
 from mathagent.errors import BackendError
 from mathagent.events import (
@@ -40,6 +41,7 @@ class PlayedSolver:
     def __init__(self, options: ReplOptions) -> None:
         self.options = options
         self.sandbox = ProcessSandbox()
+        self.memory = SolverMemory(None, "off")
 
     async def solve(
         self, problem: str, strategy: str, *, on_event: Any, interrupt: asyncio.Event, **_: Any

@@ -1,6 +1,6 @@
 """A program for tests: the interactive session with the real solver and sandbox, and a model that only plays.
 
-``python repl_played_model.py STRATEGY [approve]``.
+``python repl_played_model.py STRATEGY [approve] [learn]``; with "learn" it has a memory, in its home folder.
 
 It answers by role and by words of the problem: ``first N odd`` is summed, ``half`` and ``matrix`` have answers of two
 dimensions, ``wrong`` is repaired, ``slow`` takes long, ``vote`` is answered in different ways.
@@ -105,12 +105,21 @@ _REPLIES = {
 
 
 if __name__ == "__main__":
-    options = ReplOptions(model="script:played", strategy=sys.argv[1], approve="approve" in sys.argv)
+    options = ReplOptions(
+        model="script:played",
+        strategy=sys.argv[1],
+        approve="approve" in sys.argv,
+        memory_mode="learn" if "learn" in sys.argv else "off",
+    )
     sys.exit(
         run_repl(
             options,
             open_solver=lambda options, on_progress: Solver(
-                PlayedModel(options.model or ""), sandbox=options.sandbox, cache=False, on_progress=on_progress
+                PlayedModel(options.model or ""),
+                sandbox=options.sandbox,
+                cache=False,
+                memory_mode=options.memory_mode,
+                on_progress=on_progress,
             ),
         )
     )

@@ -21,6 +21,7 @@ import pyte
 PROMPT = "\n>"  # its space is drawn by moving the cursor
 ENTER, CTRL_C, CTRL_D, ALT_ENTER, TAB, UP = "\r", "\x03", "\x04", "\x1b\r", "\t", "\x1b[A"
 PATIENCE_S = 60.0  # a loaded machine may take long; a healthy one needs a second
+SETTLED_S = 0.2
 _SEQUENCE = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]|\x1b\][^\x07]*\x07|\x1b[=>78]")
 
 
@@ -89,7 +90,6 @@ class Terminal:
         self.press(line, ENTER)
         self.expect(expected)
         self.expect(PROMPT)
-        time.sleep(0.05)  # a key pressed between two prompts is lost
         lines = self.lines
         prompts = [index for index, line in enumerate(lines) if line.startswith(">")]
         return "\n".join(lines[prompts[-2] + 1 : prompts[-1]])
@@ -102,13 +102,19 @@ class Terminal:
                 seen = "\n".join(self.lines).rstrip()
                 raise AssertionError(f"{text!r} did not appear; the screen:\n{seen}")
         start, self._read_until = self._read_until, found + len(text)
+        if text == PROMPT:
+            time.sleep(SETTLED_S)  # it is drawn before keys are read: one pressed in between is lost
         return self.seen[start : self._read_until]
 
     def leave(self) -> int:
         """Waits for the end of the child; returns its exit code."""
         deadline = time.monotonic() + PATIENCE_S
         while self._read(deadline):
-            pass
+            if time.monotonic() > deadline:
+                break
+        if time.monotonic() > deadline:
+            seen = "\n".join(self.lines).rstrip()
+            raise AssertionError(f"it did not end; the screen:\n{seen}")
         _, status = os.waitpid(self.pid, 0)
         self.status = os.waitstatus_to_exitcode(status)
         return self.status

@@ -78,7 +78,7 @@ def test_bench_calibrate_solve(tmp_path: Path) -> None:
 
 def test_the_table_says_where_it_went(tmp_path: Path) -> None:
     records = benched(tmp_path, 20)
-    done = run("calibrate", records, records, "--out", tmp_path / "shipped", "-s", "cot")
+    done = run("calibrate", records, "--out", tmp_path / "shipped", "-s", "cot")
     assert done.returncode == 0, done.stderr
     lines = done.stdout.splitlines()
     assert lines[0].split() == ["strategy", "answers", "none", "right", "Brier", "ECE", "AURC"]
@@ -97,8 +97,8 @@ def test_too_few_answers_are_exit_3_and_store_nothing(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["calibrate", "missing.jsonl"], "cannot read missing.jsonl"),
-        (["calibrate", os.devnull], "there is no graded record"),
+        (["calibrate", "missing.jsonl"], "there is no file missing.jsonl"),
+        (["calibrate", os.devnull], "holds no records"),
         (["calibrate", os.devnull, "--dry-run", "--out", "x"], "leave out --out"),
         (["calibrate"], "runs"),
         (["solve", "x", "--min-confidence", "1.5"], "from 0 to 1"),

@@ -19,7 +19,7 @@ from mathagent.sandbox import call_worker, calls
 from mathagent.sandbox.calls import CallPool
 
 COMPARE = "mathagent.answers.equality:compare"
-MONSTER = ("9^{9^9}+x", "x")
+MONSTER = ("x^{x^{9999999999}}", "x")
 """A power that Python's big integers work on for minutes without giving the interpreter back."""
 
 
@@ -74,20 +74,20 @@ async def test_a_hanging_call_is_killed_at_its_deadline(pool: CallPool) -> None:
 async def test_starting_and_queueing_do_not_count_against_the_deadline() -> None:
     pool = CallPool(workers=1)
     try:
-        # One worker, 60 calls: start and queue take far longer than the half second that each call has.
+        # One worker, 15 calls: start and queue take far longer than what each call has.
         results = await asyncio.gather(
-            *(pool.call(COMPARE, f"(x+{i})^2", f"x^2+{2 * i}x+{i * i}", timeout_s=2) for i in range(60))
+            *(pool.call(COMPARE, f"(x+{i})^2", f"x^2+{2 * i}x+{i * i}", timeout_s=2) for i in range(15))
         )
     finally:
         await pool.aclose()
-    assert [result[0] for result in results] == ["equal"] * 60  # type: ignore[index]
+    assert [result[0] for result in results] == ["equal"] * 15  # type: ignore[index]
 
 
-async def test_two_hundred_concurrent_calls_get_their_own_results(pool: CallPool) -> None:
+async def test_concurrent_calls_get_their_own_results(pool: CallPool) -> None:
     results = await asyncio.gather(
-        *(pool.call(COMPARE, f"(x+{i % 7})^2", f"x^2+{2 * (i % 5)}x+{(i % 5) ** 2}") for i in range(200))
+        *(pool.call(COMPARE, f"(x+{i % 7})^2", f"x^2+{2 * (i % 5)}x+{(i % 5) ** 2}") for i in range(70))
     )
-    expected = ["equal" if i % 7 == i % 5 else "different" for i in range(200)]
+    expected = ["equal" if i % 7 == i % 5 else "different" for i in range(70)]
     assert [result[0] for result in results] == expected  # type: ignore[index]
     assert len(pids(pool)) <= 2
 
@@ -142,11 +142,22 @@ async def test_too_little_memory_is_an_error_and_the_worker_is_replaced(
 ) -> None:
     monkeypatch.setattr(calls, "MEMORY_MB", memory_mb)
     with pytest.raises(WorkerError, match=r"out of memory|died") as raised:
-        await pool.call(COMPARE, r"2^{2^{28}}\cdot\sqrt{2}", "x", timeout_s=100)
+        await pool.call(COMPARE, r"2^{\lfloor 268435456.5\rfloor}\cdot\sqrt{2}", "x", timeout_s=100)
     assert not raised.value.timed_out
     assert pids(pool) == set()
     monkeypatch.undo()
     assert (await pool.call(COMPARE, "x+x", "2x"))[0] == "equal"  # type: ignore[index]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="peaks are inherited on Linux")
+async def test_a_worker_of_a_large_process_is_not_spent(pool: CallPool) -> None:
+    large = bytearray(700 * 2**20)  # what we ever held counts as the peak of a process that we start
+    large[::4096] = b"x" * len(large[::4096])
+    del large
+    await pool.call(COMPARE, "x", "y")
+    first = pids(pool)
+    await pool.call(COMPARE, "x", "y")
+    assert pids(pool) == first != set()
 
 
 async def test_workers_are_recycled(monkeypatch: pytest.MonkeyPatch, pool: CallPool) -> None:
@@ -220,7 +231,8 @@ from mathagent.sandbox.calls import CallPool
 async def main():
     pool = CallPool(workers=2)
     await pool.call("mathagent.answers.equality:compare", "x", "y")
-    busy = [asyncio.ensure_future(pool.call("mathagent.answers.equality:compare", "9^{9^9}+x", "x", timeout_s=100))]
+    monster = ("x^{x^{9999999999}}", "x")
+    busy = [asyncio.ensure_future(pool.call("mathagent.answers.equality:compare", *monster, timeout_s=100))]
     while len(pool._busy) < 1: await asyncio.sleep(0.05)
     await asyncio.sleep(0.5)
     await pool.call("mathagent.answers.equality:compare", "x", "y")

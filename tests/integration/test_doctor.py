@@ -53,7 +53,9 @@ def test_doctor_names_an_unknown_default_model() -> None:
 
 def test_models_list(tmp_path: Path) -> None:
     rows = json.loads(run("models", "list", "--json", MATHAGENT_HOME=str(tmp_path)).stdout)
-    assert {row["name"] for row in rows} == {"qwen2.5-coder-1.5b", "qwen2.5-coder-0.5b", "smollm2-135m"}
+    assert {row["name"] for row in rows} == {
+        *("qwen2.5-coder-1.5b", "qwen2.5-coder-0.5b", "smollm2-135m", "minilm")
+    }
     assert not any(row["present"] for row in rows)
     assert "Apache-2.0" in run("models", "list", COLUMNS="100").stdout
 

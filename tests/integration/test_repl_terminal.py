@@ -76,7 +76,7 @@ def test_choices_and_mistakes(terminal: Terminal) -> None:
     assert "calls=3" in terminal.enter("/budget calls=3", "budget of each solve")
     assert "no limit" in terminal.enter("/budget none", "budget of each solve")
     assert "sandbox" in terminal.enter("/tools", "sandbox")
-    assert "comes with a later version" in plain(terminal.enter("/memory", "history"))
+    assert "memory is off in this session" in plain(terminal.enter("/memory", "learn"))
     assert "verify" in terminal.enter("/strategy show plan-verify-refine", "taken only")
     assert "* n=3" in terminal.enter("/strategy self-consistency n=3", "threshold")
     came = plain(terminal.enter("vote: how many of the 42 votes count?", "cost"))
@@ -224,3 +224,38 @@ def test_the_last_call_of_a_budget_is_for_solving(tmp_path: Path) -> None:
         assert "1 call" in came
         terminal.enter("/budget calls=2", "budget of each solve")
         assert "understood as" in terminal.enter("and for 4?", "cost")
+
+
+@pytest.mark.parametrize(
+    ("columns", "variables"), [(100, {}), (50, {}), (100, {"NO_COLOR": "1"})], ids=["wide", "narrow", "NO_COLOR"]
+)
+def test_memory_and_a_persons_word(columns: int, variables: dict[str, str], tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    with Terminal(home, APP, "pal", "learn", columns=columns, variables=variables) as terminal:
+        assert "nothing yet" in terminal.enter("/memory", "size")
+        assert "nothing has been solved yet" in plain(terminal.enter("/right", "error"))
+        terminal.enter(ODD, "cost")
+        assert "remembered that 25 is right: 2 new experiences" in plain(terminal.enter("/right", "remembered"))
+        assert "2 known already" in plain(terminal.enter("/right", "remembered"))
+
+        came = plain(terminal.enter("What is the sum of the first 6 odd numbers?", "cost"))
+        assert "recalled 1: What is the sum of the first 5 odd numbers? (exemplar, " in came
+        assert "1 experience shown to the model" in came
+        why = plain(terminal.enter("/why", "came about"))
+        assert "What is the sum of the first 5 odd numbers? (exemplar" in why
+        came = plain(terminal.enter("/memory", "learned"))
+        assert "1 exemplar, 1 statistics" in came
+        assert "shown" in came
+
+        assert "remembered that 36 is wrong" in plain(terminal.enter("/wrong", "remembered"))
+        assert "1 lesson" in plain(terminal.enter("/memory", "learned"))
+        assert "the first 5 odd" in plain(terminal.enter("/memory the first odd numbers", "whole: mathagent"))
+        assert "takes nothing" in plain(terminal.enter("/right 36", "error"))
+        assert max(len(line) for line in terminal.lines) <= columns
+        if "NO_COLOR" in variables:
+            assert not re.search(rb"\x1b\[[0-9;]*3[0-7]m", terminal.raw)
+        terminal.press(CTRL_D)
+        assert terminal.leave() == 0
+        assert "Traceback" not in terminal.seen
+    with Terminal(home, APP, "pal", "learn") as terminal:
+        assert "1 lesson" in plain(terminal.enter("/memory", "size"))

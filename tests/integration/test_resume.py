@@ -19,6 +19,9 @@ from mathagent.agents.checkpoints import Checkpoints
 from mathagent.config import settings
 from mathagent.errors import StorageError, UnknownName, UsageError
 from mathagent.events import CandidateProposed, Event, SolveStarted
+from mathagent.memory.experience import Exemplar, Experience
+from mathagent.memory.opening import open_store
+from mathagent.memory.sqlite_store import SqliteStore
 from mathagent.models.base import ConnectOptions
 from mathagent.models.openai_compat import connect
 from mathagent.solver import Solver
@@ -51,12 +54,25 @@ def stubborn_reply(body: dict[str, Any], index: int) -> str:
     return f"It is \\boxed{{{body['seed'] - SEED - 7}}}."
 
 
+def modules_reply(body: dict[str, Any], index: int) -> str:
+    """A fact, then a program that prints, then the solution."""
+    prompt = " ".join(str(message["content"]) for message in body["messages"])
+    if "short Python programs" in prompt:
+        return "```python\nprint(6 * 7)\n```"
+    return "Seven sixes are \\boxed{42}." if "boxed" in prompt else "Times means repeated addition."
+
+
 SCENARIOS: dict[str, Scenario] = {
     "cot": Scenario("cot", {"n": 3, "always_extract": True}),
     "pal": Scenario("pal", {"n": 3}),
     "self-consistency": Scenario("self-consistency", {"n": 6, "window": 3, "stop": "none"}),
     "auto, the views agree": Scenario("auto", {}),
     "auto, to the repair": Scenario("auto", {"n": 6}, stubborn_reply),
+    "smart-meta, two strategies": Scenario(
+        "smart-meta",
+        {"strategies": ["cot", "pal"], "accept": "correct", "ask_verifier": False, "epsilon": 0.0},
+    ),
+    "mathsensei": Scenario("mathsensei", {"modules": "kr_pg_sg"}, modules_reply),
 }
 
 
@@ -83,10 +99,12 @@ async def endpoint(scenario: str = "", **behaviour: Any) -> AsyncIterator[FakeEn
         await server.stop()
 
 
-def options(server: FakeEndpoint, scenario: str, *, cache: bool = True, **more: Any) -> dict[str, Any]:
+def options(
+    server: FakeEndpoint, scenario: str, *, cache: bool = True, memory_mode: str = "off", **more: Any
+) -> dict[str, Any]:
     strategy, config = SCENARIOS[scenario].strategy, SCENARIOS[scenario].config
     return {
-        "solver": {"model": "openai:m", "base_url": server.url, "cache": cache},
+        "solver": {"model": "openai:m", "base_url": server.url, "cache": cache, "memory_mode": memory_mode},
         "solve": {"problem": QUESTION, "strategy": strategy, "config": config, "seed": SEED},
         **more,
     }
@@ -156,11 +174,13 @@ def _without_measurements(value: dict[str, Any]) -> dict[str, Any]:
     return {key: one for key, one in value.items() if key not in ("wall_s", "cpu_s", "peak_memory_mb", "seconds")}
 
 
-async def undisturbed(scenario: str, monkeypatch: pytest.MonkeyPatch, folder: Path) -> tuple[App, Counter[Any]]:
+async def undisturbed(
+    scenario: str, monkeypatch: pytest.MonkeyPatch, folder: Path, **how: Any
+) -> tuple[App, Counter[Any]]:
     with monkeypatch.context() as patch:
         patch.setenv("MATHAGENT_HOME", str(folder / "undisturbed"))
         async with endpoint(scenario) as server:
-            app = await App.start(options(server, scenario, cache=False))
+            app = await App.start(options(server, scenario, **({"cache": False} | how)))
             await app.until("solution")
             await app.process.wait()
             return app, asked(server)
@@ -194,6 +214,66 @@ async def test_kill_9_in_each_node(scenario: str, monkeypatch: pytest.MonkeyPatc
             assert events[0].resumed
             told = {event.sample for event in events if isinstance(event, CandidateProposed)}
             assert told == set(range(len(solution.candidates))), place
+    assert Checkpoints(settings().solves_dir).resumable() == []
+
+
+SIMILAR = Experience(
+    content=Exemplar(
+        problem="How much are 3 times 8 apples?",
+        program="def solution():\n    return 3 * 8",
+        reasoning="Three eights are 24.",
+        answer="24",
+    ),
+    trust="graded",
+)
+
+
+def files_of_memory(home: Path) -> list[Path]:
+    return list(home.glob("memory.db*"))
+
+
+async def filled_memory(home: Path) -> SqliteStore:
+    """The memory of who lives in ``home``: it knows SIMILAR, and nothing else."""
+    for path in files_of_memory(home):
+        path.unlink()
+    store = open_store(home / "memory.db")
+    assert isinstance(store, SqliteStore)
+    await store.add([SIMILAR])
+    return store
+
+
+async def remembered(store: SqliteStore) -> list[dict[str, Any]]:
+    """All that it holds, but when and by which solve."""
+    found = [json.loads(one.model_dump_json(exclude={"provenance"})) async for one in store.scan()]
+    await store.aclose()
+    return [json.loads(json.dumps(one), object_hook=_without_measurements) for one in found]
+
+
+async def test_kill_9_of_a_solve_with_a_memory_that_learns(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, own_home: Path
+) -> None:
+    """What was recalled stays what it was, and what it teaches is stored once, with one use of what was shown."""
+    scenario, learns = "auto, to the repair", {"cache": False, "memory_mode": "learn"}
+    store = await filled_memory(tmp_path / "undisturbed")
+    whole, _ = await undisturbed(scenario, monkeypatch, tmp_path, **learns)
+    assert whole.solution is not None
+    assert whole.solution.recalled == (SIMILAR.id,)
+    expected = await remembered(store)
+    kinds = Counter(one["content"]["kind"] for one in expected)
+    assert (kinds["exemplar"], kinds["statistics"]) == (2, 1)
+    assert [one["uses"] for one in expected if one["content"]["kind"] == "exemplar"] == [1, 0]
+    points = [whole.kinds.index(kind) for kind in ("recalled", "judged", "remembered")]
+    async with endpoint(scenario) as server:
+        for point in points:
+            place = f"killed at event {point} ({whole.kinds[point]})"
+            store = await filled_memory(own_home)
+            app = await App.start(options(server, scenario, stall_at=point, **learns))
+            await app.until("stalled")
+            await app.kill()
+            async with Solver("openai:m", base_url=server.url, cache=False, memory_mode="learn") as solver:
+                solution = await solver.solve(resume=app.solve_id)
+            assert essence(solution) == essence(whole.solution), place
+            assert await remembered(store) == expected, place
     assert Checkpoints(settings().solves_dir).resumable() == []
 
 

@@ -37,7 +37,15 @@ HOSTILE = {  # program → how it may end
 
 
 @pytest.fixture
-async def sandbox(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[ProcessSandbox]:
+def not_ours() -> set[int]:
+    """Processes that other tests of this worker keep (a model's server, say)."""
+    return below_us()
+
+
+@pytest.fixture
+async def sandbox(
+    not_ours: set[int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[ProcessSandbox]:
     scratches = tmp_path / "scratches"
     scratches.mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(scratches))
@@ -83,6 +91,18 @@ def held() -> tuple[int, int]:
     return len(list(Path("/proc/self/fd").iterdir())), len(process_tree.descendants(os.getpid(), 1000))
 
 
+def below_us() -> set[int]:
+    return set(process_tree.descendants(os.getpid(), 1000))
+
+
+def name_of(pid: int) -> str:
+    """What a process was started as, for the message of a test that failed."""
+    try:
+        return f"{pid}: {Path(f'/proc/{pid}/cmdline').read_bytes().decode(errors='replace')}"
+    except OSError:
+        return f"{pid}: gone by now"
+
+
 async def side_by_side(todo: list[Callable[[], Coroutine[None, None, None]]]) -> None:
     async def client() -> None:
         while todo:
@@ -91,7 +111,7 @@ async def side_by_side(todo: list[Callable[[], Coroutine[None, None, None]]]) ->
     await asyncio.gather(*(client() for _ in range(AT_ONCE)))
 
 
-async def test_each_result_is_its_own_and_nothing_is_left(sandbox: ProcessSandbox) -> None:
+async def test_each_result_is_its_own_and_nothing_is_left(sandbox: ProcessSandbox, not_ours: set[int]) -> None:
     hostile = [lambda p=program: hostile_run(sandbox, p) for program in HOSTILE]
     honest = [lambda: honest_run(sandbox)] * (RUNS - len(hostile))
     sessions = [lambda n=number: whole_session(sandbox, n % 10 == 0) for number in range(SESSIONS)]
@@ -107,4 +127,8 @@ async def test_each_result_is_its_own_and_nothing_is_left(sandbox: ProcessSandbo
     files, processes = held()
     assert (files <= before[0], processes <= before[1]) == (True, True), f"{before} before, {held()} after"
     await sandbox.aclose()
-    assert process_tree.descendants(os.getpid(), 1000) == []
+    for _ in range(100):  # a process that was told to end takes its time on a busy machine
+        if not (left := below_us() - not_ours):
+            break
+        await asyncio.sleep(0.1)
+    assert left == set(), [name_of(pid) for pid in left]

@@ -1,57 +1,35 @@
-"""The Python API: solve, solve_sync, stream, Solver."""
+"""Solver: what is opened, asked, kept and remembered."""
 
 from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import mathagent
-from mathagent import Budget, Problem, Solution, Solver, UsageError, solve, solve_sync, stream
-from mathagent.errors import UnsupportedOption
-from mathagent.events import CodeFinished, CodeStarted, ModelReplied, SolveFinished, SolveStarted, TokenDelta
-from mathagent.models.base import Capabilities
+from mathagent import Problem, Solver, UsageError
+from mathagent.errors import BackendError, StorageError, UnsupportedOption
+from mathagent.events import Event, ModelReplied, Remembered, SolveFinished, Warned
+from mathagent.memory.base import Added
+from mathagent.memory.experience import Exemplar, Experience
+from mathagent.memory.hashed_embedder import HashedEmbedder
+from mathagent.memory.sqlite_store import SqliteStore
+from mathagent.models.base import Capabilities, ChatRequest
 from mathagent.models.scripted import ScriptedBackend
+from mathagent.strategies import STRATEGIES
+from tests.unit.agents.fake_store import FakeStore
 
 PROGRAM = "```python\ndef solution():\n    return 6 * 7\n```"
 
 
-@pytest.fixture
-def model(tmp_path: Path) -> str:
-    path = tmp_path / "script.json"
-    path.write_text(json.dumps([PROGRAM]), encoding="utf-8")
-    return f"script:{path}"
-
-
-def test_solve_sync(model: str) -> None:
-    assert solve_sync("What is 6*7?", "pal", model=model).answer == "42"
-
-
-def test_solve_sync_inside_a_running_loop(model: str) -> None:
-    async def notebook_cell() -> str | None:
-        return solve_sync("What is 6*7?", "pal", model=model).answer
-
-    assert asyncio.run(notebook_cell()) == "42"
-
-
-async def test_solve(model: str) -> None:
-    solution = await solve("What is 6*7?", "pal", model=model, budget=Budget(max_calls=3), cache=False)
-    assert isinstance(solution, Solution)
-    assert solution.answer == "42"
-    assert Solution.model_validate_json(solution.model_dump_json()) == solution
-
-
-async def test_stream_tells_everything_in_order(model: str) -> None:
-    events = [event async for event in stream("What is 6*7?", "pal", model=model)]
-    kinds = [type(event) for event in events]
-    assert kinds[0] is SolveStarted
-    assert kinds[-1] is SolveFinished
-    order = [kind for kind in kinds if kind in (TokenDelta, ModelReplied, CodeStarted, CodeFinished)]
-    assert order == [TokenDelta, ModelReplied, CodeStarted, CodeFinished]
-    assert isinstance(events[-1], SolveFinished)
-    assert events[-1].solution.answer == "42"
+@pytest.fixture(autouse=True)
+def everything_is_alike(monkeypatch: pytest.MonkeyPatch) -> None:
+    """How alike a problem must be to be shown has tests of its own (tests/unit/agents/test_recall.py)."""
+    monkeypatch.setattr(HashedEmbedder, "chance_similarity", -1.0)
 
 
 async def test_leaving_a_stream_early_stops_the_solve() -> None:
@@ -130,11 +108,6 @@ async def test_unknown_strategy_and_setting() -> None:
             await solver.solve("x", "pal", config={"m": 1})
 
 
-def test_unknown_options_are_type_errors(model: str) -> None:
-    with pytest.raises(TypeError):
-        solve_sync("x", "pal", model=model, stratgy="cot")
-
-
 async def test_problem_identity_is_its_content() -> None:
     async with Solver(ScriptedBackend(["\\boxed{1}"]), cache=False) as solver:
         solution = await solver.solve(Problem(text="x", reference="secret"), "cot")
@@ -144,3 +117,173 @@ async def test_problem_identity_is_its_content() -> None:
 
 def test_version() -> None:
     assert mathagent.__version__.count(".") == 2
+
+
+# Memory
+
+QUESTION = "The sum of a number x and 4 is 10. What is x?"
+SUBSTITUTION = {"kind": "substitution", "equations": ["x + 4 = 10"], "asked": "x"}
+
+
+def solved(problem: str, reasoning: str = "Think.", **fields: Any) -> Experience:
+    return Experience(content=Exemplar(problem=problem, reasoning=reasoning, answer="1"), trust="graded", **fields)
+
+
+SAME = solved(QUESTION, "The same one.")
+OTHER_NUMBERS = solved("The sum of a number x and 9 is 31. What is x?", "Other numbers.")
+SIMILAR = solved(
+    "A basket holds apples and pears, 12 fruits in sum; 5 are pears. Which number of apples?", "Take 5."
+)
+
+
+def text_of(backend: ScriptedBackend) -> str:
+    return "\n".join(turn.content for request in backend.requests for turn in request.messages)
+
+
+def contents_of(folder: Path) -> dict[str, bytes]:
+    """All that is kept there: SQLite leaves the empty log and the shared memory of a reader lying about."""
+    found = {path.name: path.read_bytes() for path in folder.iterdir() if not path.name.endswith("-shm")}
+    return {name: content for name, content in found.items() if content}
+
+
+@pytest.fixture
+async def store(tmp_path: Path) -> AsyncIterator[SqliteStore]:
+    store = SqliteStore(tmp_path / "kept" / "memory.db", HashedEmbedder())
+    await store.add([SAME, OTHER_NUMBERS, SIMILAR])
+    yield store
+    await store.aclose()
+
+
+class Unwritable(FakeStore):
+    """A store that can be read."""
+
+    async def add(self, experiences: Sequence[Experience], **noted: Any) -> Added:
+        raise StorageError("the disk is full")
+
+
+async def test_without_a_memory_nothing_is_opened_or_made(own_home: Path) -> None:
+    async with Solver(ScriptedBackend(["\\boxed{6}"]), cache=False) as solver:
+        solution = await solver.solve(QUESTION, "cot")
+    assert solution.recalled == ()
+    assert not (own_home / "memory.db").exists()
+
+
+async def test_a_read_memory_is_shown_and_never_written(store: SqliteStore) -> None:
+    await store.aclose()
+    folder = store.path.parent
+    before = contents_of(folder)
+    reader = SqliteStore(store.path, HashedEmbedder(), read_only=True)
+    for memory in (store.path, reader):  # a file, a store
+        backend = ScriptedBackend(["So \\boxed{6}."])
+        async with Solver(backend, cache=False, memory=memory, memory_mode="read") as solver:
+            solution = await solver.solve(QUESTION, "cot")
+        assert SAME.id in solution.recalled
+        assert "The same one." in text_of(backend)
+        assert contents_of(folder) == before
+    await reader.aclose()
+    assert set(solution.recalled) == {SAME.id, OTHER_NUMBERS.id, SIMILAR.id}
+
+
+def judged_by(*checks: dict[str, object]) -> ScriptedBackend:
+    """auto on QUESTION: the views differ, checks decide (or, without any, votes)."""
+
+    def respond(request: ChatRequest, sample: int) -> str:
+        if request.role == "verifier":
+            return json.dumps({"reasoning": "put it in", "checks": list(checks)})
+        if request.role == "coder":
+            return f"```python\ndef solution():\n    total = 10\n    return total - 4  # {sample}\n```"
+        return "So it is \\boxed{77}."
+
+    return ScriptedBackend(respond, capabilities=Capabilities(json_schema=True))
+
+
+WITH_VERIFIER = {"by": "program", "n": 4, "programs": 1, "words": 1, "repairs": 0}
+
+
+@pytest.mark.parametrize("checked", [False, True])
+async def test_only_what_a_strong_check_holds_for_is_remembered(tmp_path: Path, checked: bool) -> None:
+    path = tmp_path / "memory.db"
+    events: list[Event] = []
+    backend = judged_by(*[SUBSTITUTION] * checked)
+    async with Solver(backend, cache=False, memory=path, memory_mode="learn") as solver:
+        solution = await solver.solve(QUESTION, "auto", config=WITH_VERIFIER, on_event=events.append)
+        assert solver.memory.store is not None
+        found = {one.kind: one async for one in solver.memory.store.scan()}
+    assert solution.answer is not None
+    remembered = [event for event in events if isinstance(event, Remembered)]
+    if not checked:
+        assert (found, remembered) == ({}, [])
+        return
+    assert solution.answer == "6"
+    assert found["exemplar"].trust == "verified"
+    assert found["exemplar"].provenance.run == solution.solve_id
+    assert "total - 4" in found["exemplar"].content.program  # type: ignore[union-attr]
+    assert len(remembered) == 1
+    assert isinstance(events[-1], SolveFinished)  # nothing is written while it runs
+    assert events.index(remembered[0]) == len(events) - 2
+
+
+async def test_uses_are_counted_of_what_was_shown(store: SqliteStore) -> None:
+    async with Solver(judged_by(SUBSTITUTION), cache=False, memory=store, memory_mode="learn") as solver:
+        solution = await solver.solve(QUESTION, "auto", config=WITH_VERIFIER | {"recall": 2})
+    assert len(solution.recalled) == 2
+    counted = {one.id: (one.uses, one.successes) async for one in store.scan(("exemplar",))}
+    assert [counted[one] for one in solution.recalled] == [(1, 1)] * 2
+    (unused,) = {SAME.id, OTHER_NUMBERS.id, SIMILAR.id} - set(solution.recalled)
+    assert counted[unused] == (0, 0)
+
+
+async def test_a_memory_that_cannot_be_written_costs_no_answer() -> None:
+    events: list[Event] = []
+    async with Solver(judged_by(SUBSTITUTION), cache=False, memory=Unwritable(), memory_mode="learn") as solver:
+        solution = await solver.solve(QUESTION, "auto", config=WITH_VERIFIER, on_event=events.append)
+    assert (solution.answer, solution.stopped) == ("6", "finished")
+    (warned,) = (event for event in events if isinstance(event, Warned))
+    assert "not remembered: the disk is full" in warned.message
+
+
+async def test_a_measured_solve_hides_its_problem_and_writes_nothing(store: SqliteStore) -> None:
+    before = await store.fingerprint()
+    backend = judged_by(SUBSTITUTION)
+    async with Solver(backend, cache=False, memory=store, memory_mode="learn") as solver:
+        solution = await solver.solve(QUESTION, "auto", config=WITH_VERIFIER, measured=True)
+        assert solution.answer == "6"
+        assert solution.recalled == (SIMILAR.id,)
+        assert "Take 5." in text_of(backend)
+        for hidden in ("The same one.", "Other numbers.", OTHER_NUMBERS.key_text):
+            assert hidden not in text_of(backend)
+        assert await store.fingerprint() == before
+        assert [one.uses async for one in store.scan()] == [0, 0, 0]
+        await solver.memory.remember(solution, STRATEGIES.load("auto"), right=True)  # as an evaluation does
+    assert await store.fingerprint() != before
+
+
+@pytest.mark.parametrize("measured", [False, True])
+async def test_a_resumed_solve_is_as_measured_as_it_began(measured: bool) -> None:
+    """cot has no answer, pal meets an endpoint that is down, and is tried again by the resumed solve."""
+    store = FakeStore([SAME])
+    down = True
+
+    def respond(request: ChatRequest, sample: int) -> str:
+        if request.role != "coder":
+            return ""
+        if down:
+            raise BackendError("down")
+        return PROGRAM
+
+    config = {"strategies": ["cot", "pal"], "ask_verifier": False, "epsilon": 0.0}
+    backend = ScriptedBackend(respond, capabilities=Capabilities())
+    async with Solver(backend, cache=False, memory=store, memory_mode="learn") as solver:
+        with pytest.raises(BackendError, match="down"):
+            await solver.solve(QUESTION, "smart-meta", config=config, measured=measured)
+        assert solver.checkpoints is not None
+        (left,) = solver.checkpoints.resumable()
+        down = False
+        asked = len(store.queries)
+        with pytest.raises(UsageError, match="a resumed solve has"):
+            await solver.solve(resume=left.spec.solve_id, measured=True)
+        solution = await solver.solve(resume=left.spec.solve_id)
+    assert solution.answer == "42"
+    assert len(store.queries) > asked
+    assert {query.guard for query in store.queries} == {QUESTION if measured else None}
+    assert (list(store.kept) == [SAME.id]) == measured

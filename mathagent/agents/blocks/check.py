@@ -19,8 +19,8 @@ from mathagent.events import CheckFinished, Judged, Warned
 from mathagent.scorers.check_programs import build_check
 from mathagent.scorers.check_proposals import CheckProposals, Proposal
 from mathagent.scorers.checks import judge, run_checks
-from mathagent.scorers.question_domain import question_domain
-from mathagent.types import Candidate, Check, Problem, SamplingParams, Verdict
+from mathagent.scorers.question_domain import question_domain, rules_out
+from mathagent.types import Candidate, Check, Failure, Problem, SamplingParams, Verdict
 
 PROPOSER = Role("verifier", "verify/propose", SamplingParams(max_tokens=768), CheckProposals)
 CHECK_PROMPTS = (PROPOSER.prompt, *ASK_PROMPTS)
@@ -104,3 +104,18 @@ async def _run(
         known=known,
         on_check=lambda check: context.emit(CheckFinished(sample=sample, check=check)),
     )
+
+
+def voters(problem: Problem, candidates: Sequence[Candidate]) -> list[Candidate]:
+    """``candidates`` as they vote: one whose answer the question's wording rules out (a fraction of "how many") counts
+    as without an answer. All vote as they are where nobody would be left. Pure.
+    """
+    domain = question_domain(problem.text)
+    if domain is None:
+        return list(candidates)
+    failure = Failure(kind="no-answer", message="the question asks for another kind of answer")
+    left = [
+        Candidate(failure=failure) if one.answer is not None and rules_out(domain, one.answer.normal) else one
+        for one in candidates
+    ]
+    return left if any(one.answer is not None for one in left) else list(candidates)

@@ -17,7 +17,7 @@ from pydantic import Field
 from mathagent.agents.blocks.code_text import CodeBlock, code_blocks, without_code
 from mathagent.agents.blocks.evidence import execution_check
 from mathagent.agents.blocks.execute import code_step, execute, executed_answer, program_limits
-from mathagent.agents.blocks.sample import draw
+from mathagent.agents.blocks.sample import draw_one
 from mathagent.agents.context import RunContext
 from mathagent.agents.strategy import StrategyConfig
 from mathagent.answers.extract import extract_answer, last_boxed
@@ -172,19 +172,17 @@ class Chain:
             max_tokens=self.config.max_tokens,
             stop=_STOP[self.config.output_style],
         )
-        drafts, limit = await draw(
+        draft, limit = await draw_one(
             self.context,
             (*self.messages, *continued),
             params,
             role=role,
-            first_sample=self.sample,
+            sample=self.sample,
             continue_assistant=bool(continued),
         )
-        reply = drafts[0].completion if drafts else None
-        if reply is None:
-            failure = drafts[0].failure if drafts else None
-            return failure or Failure(kind="no-answer", message="the budget ended before an answer"), limit
-        return read_turn(reply, self.config, self.problem, tuple(self.ran)), limit
+        if draft.completion is None:
+            return draft.failure or Failure(kind="no-answer", message="nothing was drawn"), limit
+        return read_turn(draft.completion, self.config, self.problem, tuple(self.ran)), limit
 
     async def run(
         self, run: Callable[[str], Awaitable[Execution]], turn: Turn, observe: Observe, *, last: bool

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+from collections.abc import Sequence
 from functools import partial
 from typing import Literal
 
@@ -14,12 +15,14 @@ from pydantic import Field
 
 from mathagent.agents.blocks.code_text import extract_code
 from mathagent.agents.blocks.execute import code_step, execute, executed_answer, execution_failure, program_limits
+from mathagent.agents.blocks.recall import with_recalled
 from mathagent.agents.blocks.sample import draw
 from mathagent.agents.context import RunContext
 from mathagent.agents.problem_text import problem_text
 from mathagent.agents.state import Draft
 from mathagent.agents.strategy import StrategyConfig
 from mathagent.events import CandidateProposed
+from mathagent.memory.experience import Experience
 from mathagent.prompts import render
 from mathagent.types import (
     Candidate,
@@ -64,15 +67,19 @@ async def write_programs(
     n: int,
     first_sample: int = 0,
     messages: tuple[Message, ...] = (),
+    recalled: Sequence[Experience] = (),
     role: str = "coder",
 ) -> tuple[tuple[Draft, ...], str | None]:
-    """Draws n programs for ``messages`` (default: PAL's prompt); returns drafts and the limit that ended it.
+    """Draws n programs for ``messages`` (default: PAL's prompt, and the ``recalled`` experiences); returns drafts and
+    the limit that ended it.
 
     Where the backend can continue an assistant turn, the reply begins inside the program, which small models need.
     """
-    messages = messages or render(
-        f"pal/{config.answer_from}", problem=problem_text(problem), has_choices=bool(problem.choices)
-    )
+    if not messages:
+        asked = render(
+            f"pal/{config.answer_from}", problem=problem_text(problem), has_choices=bool(problem.choices)
+        )
+        messages = with_recalled(asked, recalled, "program")
     prefill: tuple[Message, ...] = ()
     if config.answer_from == "solution" and context.backend.capabilities.continue_assistant:
         # The line must be whole: without its end small models indent the next one by chance.

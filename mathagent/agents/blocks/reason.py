@@ -11,6 +11,7 @@ from collections.abc import Sequence
 
 from pydantic import Field
 
+from mathagent.agents.blocks.recall import with_recalled
 from mathagent.agents.blocks.sample import draw
 from mathagent.agents.context import RunContext
 from mathagent.agents.problem_text import problem_text
@@ -20,49 +21,67 @@ from mathagent.answers.choices import labelled_choices
 from mathagent.answers.extract import extract_answer, extract_from_trigger_reply
 from mathagent.errors import BackendError
 from mathagent.events import CandidateProposed
+from mathagent.memory.experience import Experience
 from mathagent.prompts import render
-from mathagent.types import Answer, Candidate, Completion, Failure, Problem, SamplingParams, Step
+from mathagent.types import Answer, Candidate, Completion, Failure, Message, Problem, SamplingParams, Step
 
-REASON_PROMPTS = ("cot/reason", "cot/extract", "cot/extract_prefill")
+REASON_PROMPT = "cot/reason"
+REASON_PROMPTS = (REASON_PROMPT, "cot/extract", "cot/extract_prefill")
+TRIGGER = "Let's think step by step."
 
 
-class ReasonConfig(StrategyConfig):
-    """Settings of reasoning in words."""
+class ChainConfig(StrategyConfig):
+    """Settings of a chain of thought in both its stages, whatever prompt begins it."""
 
     max_tokens: int = Field(default=1024, ge=1, description="Completion tokens of one chain of thought.")
-    trigger: str = Field(default="Let's think step by step.", description="Sentence that starts the reasoning.")
     always_extract: bool = Field(default=False, description="Run stage two even where stage one ended well.")
     extract_tokens: int = Field(default=48, ge=1, description="Completion tokens of stage two.")
 
 
+class ReasonConfig(ChainConfig):
+    """Settings of reasoning in words."""
+
+    trigger: str = Field(default=TRIGGER, description="Sentence that starts the reasoning.")
+
+
+def reasoning_prompt(problem: Problem, trigger: str = TRIGGER) -> tuple[Message, ...]:
+    """What a reasoner is asked: the problem, to think, and to box the answer. Pure."""
+    return render(REASON_PROMPT, problem=problem_text(problem), trigger=trigger, has_choices=bool(problem.choices))
+
+
 async def write_reasoning(
-    context: RunContext, problem: Problem, config: ReasonConfig, *, n: int, first_sample: int = 0
+    context: RunContext,
+    problem: Problem,
+    config: ReasonConfig,
+    *,
+    n: int,
+    first_sample: int = 0,
+    recalled: Sequence[Experience] = (),
 ) -> tuple[tuple[Draft, ...], str | None]:
-    """Stage one: n chains of thought; returns drafts and the limit that ended it."""
-    messages = render(
-        "cot/reason", problem=problem_text(problem), trigger=config.trigger, has_choices=bool(problem.choices)
-    )
-    params = SamplingParams(
-        temperature=config.sampling_temperature, top_p=config.top_p, n=n, max_tokens=config.max_tokens
-    )
+    """Stage one: n chains of thought, shown the ``recalled``; returns drafts and the limit that ended it."""
+    messages = with_recalled(reasoning_prompt(problem, config.trigger), recalled, "reasoning")
+    params = config.params.model_copy(update={"n": n})
     return await draw(context, messages, params, role="reasoner", first_sample=first_sample)
 
 
 async def conclude_reasoning(
     context: RunContext,
     problem: Problem,
-    config: ReasonConfig,
+    config: ChainConfig,
     drafts: tuple[Draft, ...],
     *,
     rescue_truncated: bool,
+    answer_trigger: str | None = None,
 ) -> tuple[list[Candidate], str | None]:
     """Stage two: turns drafts into candidates, in order.
 
     A reply without an answer in a stated form gets one more question; a truncated one only if
-    ``rescue_truncated`` (its answer would be a guess, which should not vote).
+    ``rescue_truncated`` (its answer would be a guess, which should not vote). ``answer_trigger`` are the words that
+    the answer is asked for with, in place of the usual ones.
     """
+    trigger = _answer_trigger(problem) if answer_trigger is None else answer_trigger
     results = await asyncio.gather(
-        *(_conclude(context, problem, config, draft, rescue_truncated) for draft in drafts)
+        *(_conclude(context, problem, config, draft, rescue_truncated, trigger) for draft in drafts)
     )
     for draft, (candidate, _) in zip(drafts, results, strict=True):
         context.emit(CandidateProposed(sample=draft.sample, candidate=candidate))
@@ -70,27 +89,42 @@ async def conclude_reasoning(
 
 
 async def _conclude(
-    context: RunContext, problem: Problem, config: ReasonConfig, draft: Draft, rescue_truncated: bool
+    context: RunContext,
+    problem: Problem,
+    config: ChainConfig,
+    draft: Draft,
+    rescue_truncated: bool,
+    answer_trigger: str,
 ) -> tuple[Candidate, str | None]:
-    reply = draft.completion
-    if reply is None:
-        return Candidate(failure=draft.failure), None
-    steps: tuple[Step, ...] = (Step(kind="thought", text=reply.text),)
-    stated = stated_answer(reply, problem.choices)
-    if isinstance(stated, Answer) and not config.always_extract:
-        return Candidate(steps=steps, answer=stated, extraction_stage=1), None
+    candidate = stated_candidate(draft, problem.choices)
+    steps = candidate.steps
     hopeless = ("refused",) if rescue_truncated else ("refused", "truncated")
-    if isinstance(stated, Failure) and stated.kind in hopeless:
-        return Candidate(steps=steps, failure=stated), None
-    extraction, limit = await _extract(context, problem, config, draft)
+    if draft.completion is None or (candidate.failure is not None and candidate.failure.kind in hopeless):
+        return candidate, None
+    if candidate.answer is not None and not config.always_extract:
+        return candidate, None
+    extraction, limit = await _extract(context, config, draft, answer_trigger)
+    found = None if isinstance(extraction, Failure) else extract_from_trigger_reply(extraction, problem.choices)
+    if found is None and candidate.answer is not None:  # stage two was wanted all the same, and came to nothing
+        return candidate, limit
     if isinstance(extraction, Failure):
         return Candidate(steps=steps, failure=extraction), limit
-    found = extract_from_trigger_reply(extraction, problem.choices)
     if found is None:
         failure = Failure(kind="no-answer", message="the reasoning ended without an answer")
         return Candidate(steps=steps, failure=failure), limit
     steps = (*steps, Step(kind="thought", text=extraction))
     return Candidate(steps=steps, answer=found, extraction_stage=2), limit
+
+
+def stated_candidate(draft: Draft, choices: Sequence[str] = ()) -> Candidate:
+    """The candidate of a chain of thought as far as it states its answer: nobody is asked for one. Pure."""
+    if draft.completion is None:
+        return Candidate(failure=draft.failure)
+    steps = (Step(kind="thought", text=draft.completion.text),)
+    stated = stated_answer(draft.completion, choices)
+    if isinstance(stated, Failure):
+        return Candidate(steps=steps, failure=stated)
+    return Candidate(steps=steps, answer=stated, extraction_stage=1)
 
 
 def stated_answer(reply: Completion, choices: Sequence[str] = ()) -> Answer | Failure:
@@ -107,7 +141,7 @@ def stated_answer(reply: Completion, choices: Sequence[str] = ()) -> Answer | Fa
 
 
 async def _extract(
-    context: RunContext, problem: Problem, config: ReasonConfig, draft: Draft
+    context: RunContext, config: ChainConfig, draft: Draft, answer_trigger: str
 ) -> tuple[str | Failure, str | None]:
     """Asks for the final answer alone; returns the reply, or why there is none, and the limit reached."""
     assert draft.completion is not None
@@ -115,7 +149,7 @@ async def _extract(
     turns = render(
         "cot/extract_prefill" if continues else "cot/extract",
         reasoning=draft.completion.text,
-        answer_trigger=_answer_trigger(problem),
+        answer_trigger=answer_trigger,
     )
     params = SamplingParams(temperature=0.0, max_tokens=config.extract_tokens)
     messages = (*draft.messages, *turns)

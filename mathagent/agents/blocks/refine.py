@@ -17,7 +17,7 @@ from mathagent.agents.problem_text import problem_text
 from mathagent.agents.role import CONTINUER, REFINER, Role
 from mathagent.agents.state import Draft
 from mathagent.prompts import render
-from mathagent.types import Problem, SamplingParams
+from mathagent.types import Message, Problem, SamplingParams
 
 REFINE_PROMPTS = (REFINER.prompt, CONTINUER.prompt)
 MARK = "[WRONG FROM HERE]"
@@ -72,29 +72,40 @@ async def continue_from(
     Returns whole solutions, and the limit that ended it; see ``draw`` for what it raises. ValueError where there is no
     such step.
     """
+    messages = continuation_prompt(CONTINUER, problem, steps, first_wrong, critique)
+    drafts, limit = await draw(
+        context, messages, params or CONTINUER.params, role=CONTINUER.name, first_sample=sample
+    )
+    return tuple(behind(steps[: first_wrong - 1], draft) for draft in drafts), limit
+
+
+def continuation_prompt(
+    role: Role, problem: Problem, steps: Sequence[str], first_wrong: int, critique: str = ""
+) -> tuple[Message, ...]:
+    """What ``role`` is asked to write in place of the ``steps`` from number ``first_wrong`` (from 1) on. Pure.
+
+    Its prompt has the slots problem, kept, mark, wrong, critique ("" where there is none), number and has_choices.
+    ValueError where there is no such step.
+    """
     if not 1 <= first_wrong <= len(steps):
         raise ValueError(f"there is no step {first_wrong} among {len(steps)}")
-    kept = "\n\n".join(steps[: first_wrong - 1])
-    messages = render(
-        CONTINUER.prompt,
+    return render(
+        role.prompt,
         problem=problem_text(problem),
-        kept=kept,
+        kept="\n\n".join(steps[: first_wrong - 1]),
         mark=MARK,
         wrong="\n\n".join(steps[first_wrong - 1 :]),
         critique=critique,
         number=first_wrong,
         has_choices=bool(problem.choices),
     )
-    drafts, limit = await draw(
-        context, messages, params or CONTINUER.params, role=CONTINUER.name, first_sample=sample
-    )
-    return tuple(_behind(kept, draft) for draft in drafts), limit
 
 
-def _behind(kept: str, draft: Draft) -> Draft:
+def behind(kept: Sequence[str], draft: Draft) -> Draft:
+    """The whole solution: the steps ``kept``, and behind them what ``draft`` holds. Pure."""
     if draft.completion is None or not kept:
         return draft
-    whole = f"{kept}\n\n{draft.completion.text.lstrip()}"
+    whole = "\n\n".join((*kept, draft.completion.text.lstrip()))
     return draft.model_copy(update={"completion": draft.completion.model_copy(update={"text": whole})})
 
 

@@ -17,13 +17,14 @@ from mathagent.types import Completion, Failure, Message, SamplingParams, Value
 class ReplyForm(Value):
     """What a reply is held to: a tool to call, a JSON schema, a grammar, or (all unset) nothing: free text.
 
-    ``typed``: whatever holds it, a value will be read from it (its events say so).
+    ``typed``: whatever holds it, a value will be read from it (its events say so). ``logprobs``: see ChatRequest.
     """
 
     tools: tuple[ToolSpec, ...] = ()
     json_schema: dict[str, JsonValue] | None = None
     grammar: str | None = None
     typed: bool = False
+    logprobs: int | None = None
 
 
 FREE_TEXT = ReplyForm()
@@ -58,6 +59,33 @@ async def draw(
     return drafts, limit
 
 
+async def draw_one(
+    context: RunContext,
+    messages: tuple[Message, ...],
+    params: SamplingParams,
+    *,
+    role: str,
+    sample: int = 0,
+    continue_assistant: bool = False,
+) -> tuple[Draft, str | None]:
+    """One sample, whatever becomes of it, and the limit that ended it: for views that others stand beside.
+
+    A failed request, and a budget that has ended, is a draft with a failure.
+    """
+    one = params.model_copy(update={"n": 1})
+    limit: str | None = None
+    try:
+        drafts, limit = await draw(
+            context, messages, one, role=role, first_sample=sample, continue_assistant=continue_assistant
+        )
+        if drafts:
+            return drafts[0], limit
+        failure = Failure(kind="no-answer", message=limit or "nothing was drawn")
+    except BackendError as error:
+        failure = Failure(kind="model-error", message=str(error))
+    return Draft(sample=sample, messages=messages, failure=failure), limit
+
+
 async def _draw_at_once(
     context: RunContext,
     messages: tuple[Message, ...],
@@ -85,6 +113,7 @@ async def _draw_at_once(
                 tools=form.tools,
                 json_schema=form.json_schema,
                 grammar=form.grammar,
+                logprobs=form.logprobs,
             ),
             on_delta if streams else None,
         )

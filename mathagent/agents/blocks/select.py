@@ -79,13 +79,32 @@ async def filter_then_vote(
     return await vote(context, left)
 
 
+async def take(context: RunContext, candidates: Sequence[Candidate], index: int, said: str) -> dict[str, Any]:
+    """The answer of candidate number ``index``, which must have one; those that agree with it support it.
+
+    The confidence is the rule of succession over all candidates; ``said`` is why this one was taken.
+    """
+    classes = await answer_classes(context, candidates)
+    members = next(one.members for one in classes if index in one.members)
+    others = [other for other in members if other != index]
+    basis = f"{said}; {len(members)} of {len(candidates)} solutions agree"
+    return chosen(candidates, (index, *others), (len(members) + 1) / (len(candidates) + 2), basis)
+
+
+def last_answered(candidates: Sequence[Candidate]) -> int | None:
+    """The index of the latest candidate that has an answer; None where none has. Pure."""
+    answered = [index for index, candidate in enumerate(candidates) if candidate.answer is not None]
+    return answered[-1] if answered else None
+
+
 def best_score(candidates: Sequence[Candidate], scores: Sequence[float]) -> dict[str, Any]:
     """The answer of the candidate with the highest score; its confidence is that score, if it is in [0, 1]."""
     answered = [index for index, candidate in enumerate(candidates) if candidate.answer is not None]
     if not answered:
         return nothing("no candidate has an answer")
     best = max(answered, key=lambda index: scores[index])
-    return chosen(candidates, (best,), min(1.0, max(0.0, scores[best])), f"score {scores[best]:.3g}")
+    update = chosen(candidates, (best,), min(1.0, max(0.0, scores[best])), f"score {scores[best]:.3g}")
+    return {**update, "winner": best}
 
 
 def keep_best(candidates: Sequence[Candidate], scores: Sequence[float], m: int) -> list[int]:

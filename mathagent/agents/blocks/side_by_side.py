@@ -12,6 +12,7 @@ from langgraph.runtime import Runtime
 from mathagent.agents.blocks.select import vote
 from mathagent.agents.context import RunContext
 from mathagent.agents.state import SolveState
+from mathagent.errors import BackendError
 from mathagent.events import CandidateProposed
 from mathagent.types import Candidate, Problem
 
@@ -20,16 +21,23 @@ Propose = Callable[[RunContext, Problem, int], Awaitable[tuple[Candidate, str | 
 
 
 async def side_by_side(
-    context: RunContext, problem: Problem, n: int, propose: Propose
+    context: RunContext, problem: Problem, n: int, propose: Propose, *, first_sample: int = 0
 ) -> tuple[list[Candidate], str | None]:
-    """The candidates that ``propose`` makes of samples 0 to n - 1, in order, and the limit that ended one of them."""
+    """The candidates that ``propose`` makes of n samples from ``first_sample`` on, in order, and the limit that ended
+    one of them.
+
+    Raises BackendError where each of them failed because the model could not be reached.
+    """
 
     async def one(sample: int) -> tuple[Candidate, str | None]:
         candidate, limit = await propose(context, problem, sample)
         context.emit(CandidateProposed(sample=sample, candidate=candidate))
         return candidate, limit
 
-    results = await asyncio.gather(*(one(index) for index in range(n)))
+    results = await asyncio.gather(*(one(first_sample + index) for index in range(n)))
+    failures = [candidate.failure for candidate, _ in results]
+    if failures[0] is not None and all(one is not None and one.kind == "model-error" for one in failures):
+        raise BackendError(failures[0].message)
     return [candidate for candidate, _ in results], next((limit for _, limit in results if limit), None)
 
 

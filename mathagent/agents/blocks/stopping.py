@@ -56,3 +56,18 @@ def early_stopping(window: Sequence[int | None], samples: int, *, most: int) -> 
         reason = "the window is unanimous" if unanimous else f"all {most} samples are drawn"
         return StopDecision(stop=True, confidence=1.0 if unanimous else 0.0, reason=reason)
     return StopDecision(stop=False, confidence=0.0, reason="the window is divided")
+
+
+def self_evaluation(no_better: Sequence[float], samples: int, *, threshold: float, most: int) -> StopDecision:
+    """Stops once the model finds with probability ``threshold`` that no other sample would be better than one it has.
+
+    ``no_better`` holds that probability of each sample (0: unknown). Source: "Adaptive Inference-Time Compute"
+    (arXiv 2410.02725).
+    """
+    best = max(no_better, default=0.0)
+    if samples >= most:
+        return StopDecision(stop=True, confidence=best, reason=f"all {most} samples are drawn")
+    if best >= threshold:
+        return StopDecision(stop=True, confidence=best, reason=f"no better one is expected: {best:.3f}")
+    reason = f"a better one is expected: {best:.3f} is below {threshold:g}"
+    return StopDecision(stop=False, confidence=best, reason=reason)

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from mathagent.agents.blocks.check import CHECK_PROMPTS, PROPOSER, check_candidate, propose_checks
+from mathagent.agents.blocks.check import CHECK_PROMPTS, PROPOSER, check_candidate, propose_checks, voters
 from mathagent.agents.context import RunContext
 from mathagent.answers.compare import AnswerComparer
 from mathagent.budget import Budget
@@ -160,3 +160,21 @@ async def test_its_prompts_are_listed() -> None:
     assert PROPOSER.prompt in CHECK_PROMPTS
     for name in CHECK_PROMPTS:
         assert source(name).startswith("=== ")
+
+
+async def test_an_answer_that_the_wording_rules_out_does_not_vote() -> None:
+    def gives(answer: str) -> Candidate:
+        return Candidate(answer=Answer(raw=answer, normal=answer))
+
+    many = Problem(text="Tom packs eggs. How many hens laid them?")
+    candidates = [
+        gives("44/3"),
+        gives("15"),
+        gives("-2"),
+        Candidate(failure=Failure(kind="no-answer", message="")),
+        gives("x+1"),
+    ]
+    left = voters(many, candidates)
+    assert [one.answer.normal if one.answer else None for one in left] == [None, "15", None, None, "x+1"]
+    assert voters(many, [gives("44/3")]) == [gives("44/3")]
+    assert voters(Problem(text="What does he pay?"), candidates) == candidates

@@ -6,7 +6,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mathagent.agents.blocks.stopping import adaptive_consistency, early_stopping, lead_probability
+from mathagent.agents.blocks.stopping import (
+    adaptive_consistency,
+    early_stopping,
+    lead_probability,
+    self_evaluation,
+)
 
 BOUNDARY = {
     0.90: [3, 5, 6, 8, 9, 11, 12, 13, 15, 16, 17],
@@ -55,3 +60,11 @@ def test_early_stopping_looks_at_the_window_only() -> None:
     assert early_stopping([1, 1, 1, 1, 1], 10, most=40).stop
     assert not early_stopping([None, None, None, None, None], 5, most=40).stop
     assert early_stopping([0, 1, 2, 3, 4], 40, most=40).stop
+
+
+def test_self_evaluation_stops_at_the_first_sample_that_the_model_would_not_do_again() -> None:
+    assert not self_evaluation([0.2], 1, threshold=0.95, most=16).stop
+    found = self_evaluation([0.2, 0.97], 2, threshold=0.95, most=16)
+    assert (found.stop, found.confidence, found.reason) == (True, 0.97, "no better one is expected: 0.970")
+    assert self_evaluation([0.2] * 16, 16, threshold=0.95, most=16).reason == "all 16 samples are drawn"
+    assert not self_evaluation([], 0, threshold=0.95, most=16).stop

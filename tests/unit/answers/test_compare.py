@@ -9,7 +9,7 @@ from mathagent.answers.equality import compare, compare_fast
 from mathagent.errors import WorkerError
 from mathagent.types import Answer
 
-MONSTER = "9^{9^9}"
+MONSTER = "x^{x^{99999}}"
 
 
 class InProcess:

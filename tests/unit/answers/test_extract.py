@@ -37,7 +37,11 @@ COLOURS = ("red", "orange", "blue")
         (r"\boxed{\{1,2\}}", r"\{1,2\}"),
         (r"\boxed{[0,1)}", "[0,1)"),
         ("no box", None),
+        (r"\boxed{1 \boxed{2} and \boxed{3}", "2, 3"),
+        # Quadratic code would need hours for it.
+        ("It is 3. " + "\\boxed{" * 200_000 + "4}", "4"),
     ],
+    ids=lambda value: str(value)[:20],
 )
 def test_last_boxed(text: str, content: str | None) -> None:
     assert last_boxed(text) == content
@@ -163,6 +167,10 @@ def test_choices(text: str, choices: tuple[str, ...], label: str | None) -> None
         (r"\boxed{4}", (), "4"),
         ("There are 12 apples in 3 boxes", (), "12"),
         ("**18**", (), "18"),
+        ("... 42", (), "42"),  # the question ends in dots: a model goes on with them
+        ("…42.", (), "42"),
+        (".5", (), "0.5"),
+        ("The answer is ... 42.", (), "42"),
         ("", (), None),
         ("", AQUA, None),
         ("  \n", (), None),

@@ -102,7 +102,7 @@ def test_show_json(capsys: pytest.CaptureFixture[str]) -> None:
     assert settings["n"]["type"] == "integer from 1 to 256"
     edges = {(edge["source"], edge["target"], edge["conditional"]) for edge in shown["graph"]["edges"]}
     assert ("vote", "sample", True) in edges
-    assert shown["mermaid"].count("-.->") == 2
+    assert shown["mermaid"].count("-.->") == 4  # and two at the start: with a memory, and without
 
 
 @pytest.mark.parametrize(

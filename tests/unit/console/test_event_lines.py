@@ -7,12 +7,23 @@ from typing import get_args
 
 from mathagent.console.event_lines import EventLines
 from mathagent.console.event_log import EventLog
-from mathagent.events import Event, SolveStarted, TokenDelta, Warned, event_adapter
+from mathagent.events import (
+    Event,
+    Recalled,
+    Recollection,
+    Remembered,
+    SolveStarted,
+    TokenDelta,
+    Warned,
+    event_adapter,
+)
 
 EVENTS: list[Event] = [
     SolveStarted(problem_id="p", strategy="pal", model="script:x"),
     TokenDelta(role="coder", sample=0, text="π\n"),
     Warned(message="π\nis not 3"),
+    Recalled(found=(Recollection(id="a", experience="fact", title="π", source="x.md:1", score=0.5),), tokens=7),
+    Remembered(new=2, merged=1),
 ]
 
 
@@ -26,7 +37,7 @@ def written(*, pieces: bool) -> list[bytes]:
 
 def test_a_line_for_each_event_reads_back() -> None:
     assert [event_adapter.validate_json(line) for line in written(pieces=True)] == EVENTS
-    assert [event_adapter.validate_json(line) for line in written(pieces=False)] == [EVENTS[0], EVENTS[2]]
+    assert [event_adapter.validate_json(line) for line in written(pieces=False)] == [EVENTS[0], *EVENTS[2:]]
 
 
 def test_every_line_leaves_at_once() -> None:
@@ -54,7 +65,7 @@ def test_the_log_keeps_what_is_not_a_piece_in_order_of_time() -> None:
     log = EventLog()
     for event in EVENTS:
         log.on_event(event)
-    assert [timed.event for timed in log.events] == [EVENTS[0], EVENTS[2]]
+    assert [timed.event for timed in log.events] == [EVENTS[0], *EVENTS[2:]]
     assert 0 <= log.events[0].at_s <= log.events[1].at_s < 10
 
 

@@ -12,10 +12,14 @@ from mathagent.events import (
     CheckFinished,
     CodeFinished,
     CodeStarted,
+    Decided,
     Event,
     Judged,
     ModelReplied,
     PlanMade,
+    Recalled,
+    Recollection,
+    Remembered,
     Retried,
     SolveFinished,
     SolveStarted,
@@ -296,6 +300,23 @@ def test_plan_checks_verdict_and_repair_are_shown_and_typed_replies_are_not() ->
     assert "reasoning" not in shown(events)
 
 
+def test_a_decision_is_one_line() -> None:
+    told = Decided(
+        role="manager",
+        sample=0,
+        decision="hire",
+        subject="solver",
+        reason="it is cheap",
+        outcome="solver is hired on own",
+        left={"resources": 90.0, "dollars": 9.5},
+    )
+    assert shown([started(), told]).splitlines()[1] == (
+        "manager: hire solver · it is cheap · solver is hired on own · left: 90 resources, 9.5 dollars"
+    )
+    gate = Decided(role="tool-gate", sample=0, decision="no-tool", subject="Code")
+    assert shown([started(), gate]).splitlines()[1] == "tool-gate: no-tool Code"
+
+
 def test_the_debug_view_also_shows_typed_questions() -> None:
     out = Utf8()
     with SolveView(Console(file=out), debug=True) as view:
@@ -365,3 +386,43 @@ def test_several_growing_replies_have_a_line_each_and_one_its_end() -> None:
 
 def test_what_is_being_typed_stands_last_and_is_cleaned() -> None:
     assert region([started()], typed="use\x1b[2J squares")[-1] == "hint> use squares"
+
+
+def recalled(*titles: str) -> Recalled:
+    found = (
+        Recollection(id=f"id {title}", experience="exemplar", title=title, source="gsm8k.train/12", trust="graded")
+        for title in titles
+    )
+    return Recalled(found=tuple(found), tokens=120)
+
+
+def test_what_was_recalled_and_remembered_is_a_line_each() -> None:
+    events: list[Event] = [
+        started(),
+        recalled("A farm has \\(12\\) hens.", "A train.", "A boat."),
+        Remembered(new=2, merged=1),
+    ]
+    assert shown([*events, finished("42")]).splitlines()[1:] == [
+        "recalled 3: A farm has 12 hens. (exemplar, gsm8k.train/12, graded);"
+        " A train. (exemplar, gsm8k.train/12, graded); 1 more",
+        "remembered: 2 new experiences, 1 known already",
+    ]
+
+
+def test_nothing_recalled_is_nothing_said_and_the_same_is_said_once() -> None:
+    events: list[Event] = [started(4), recalled(), recalled("A train."), recalled("A train."), recalled("A boat.")]
+    text = shown([*events, Remembered(merged=1), finished(None)])
+    assert text.count("recalled") == 2
+    assert text.count("A train.") == 1
+    assert "remembered: 1 known already" in text
+
+
+def test_what_notes_say_is_not_trusted_with_the_terminal() -> None:
+    evil = "\x1b]0;owned\x07[bold]x[/bold] \u202ereversed " + "long " * 50
+    event = Recalled(found=(Recollection(id="i", experience="fact", title=evil, source=evil),))
+    text = shown([started(), event, finished(None)], force_terminal=True, color_system=None, width=40)
+    assert "owned" not in text
+    assert "\u202e" not in text
+    plain = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", text).replace("\r", "\n")
+    assert "[bold]x[/bold]" in " ".join(plain.split())
+    assert max(map(len, plain.splitlines())) <= 40

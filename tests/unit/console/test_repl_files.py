@@ -39,6 +39,8 @@ def test_markdown_holds_what_a_reader_needs_and_no_fence_is_broken() -> None:
     assert "No answer: truncated: cut" in page
     assert "\x1b" not in page
     assert page.endswith("pal on script:x: 0 calls, 0 + 0 tokens, 0.0 s.\n")
+    recalled = solution_markdown(SOLUTION.model_copy(update={"recalled": ("a", "b")}))
+    assert recalled.endswith("0.0 s; 2 experiences shown to the model.\n")
 
 
 def test_the_suffix_says_the_form(tmp_path: Path) -> None:

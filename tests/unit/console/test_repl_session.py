@@ -100,10 +100,9 @@ def test_a_strategy_is_chosen_with_settings_or_only_shown() -> None:
     assert typed.session.options.strategy == "self-consistency"
 
 
-def test_tools_memory_and_debug_are_told() -> None:
+def test_tools_and_debug_are_told() -> None:
     typed = Typed()
     assert "python" in typed.type("/tools")
-    assert "no memory of solved problems yet" in typed.type("/memory")
     assert typed.type("/debug on") == "debug on\n"
     assert typed.session.debug
     assert typed.type("/debug") == "debug off\n"
@@ -123,3 +122,24 @@ def test_setting_names_come_without_loading_anything(monkeypatch: pytest.MonkeyP
     assert "answer_from=" in typed.session.setting_names()
     monkeypatch.delitem(__import__("sys").modules, "mathagent.strategies.pal")
     assert typed.session.setting_names() == {}
+
+
+def test_a_composition_is_chosen_shown_and_set() -> None:
+    typed = Typed()
+    assert typed.type("/strategy pal|vote(cot, tir)") == "strategy pal | vote(cot, tir)\n"
+    assert typed.session.options.strategy == "pal | vote(cot, tir)"
+    assert "* threshold=0.7\t" in typed.type("/strategy (pal | cot) threshold=0.7")
+    assert typed.session.options.config == {"threshold": 0.7}
+    assert "* n=2\t" in typed.type("/set n=2")
+    shown = typed.type("/strategy show")
+    assert "pal; where it is unsure, cot." in shown
+    assert "1 pal" in shown
+    assert "1 cot" in typed.type("/strategy show cot & pal")
+    for wrong, message in (
+        ("pal |", "at its end"),
+        ("pal | coot", "no strategy is named"),
+        ("pal(m=1)", "no setting"),
+    ):
+        with pytest.raises(UsageError, match=message):
+            typed.type(f"/strategy {wrong}")
+    assert typed.session.options.strategy == "pal | cot"

@@ -108,3 +108,9 @@ def test_an_abstained_answer_is_shown_as_unsure() -> None:
         "unsure: 18",
         "confidence: 0.41, less than was asked for · 4 of 4 samples agree; uncalibrated",
     ]
+
+
+def test_what_memory_was_shown_is_counted() -> None:
+    assert "memory: 1 experience shown to the model" in shown(solution(recalled=("a",))).splitlines()
+    assert "memory: 2 experiences shown to the model" in shown(solution(recalled=("a", "b"))).splitlines()
+    assert "memory" not in shown(solution())

@@ -11,8 +11,18 @@ import pytest
 
 from mathagent.console.event_log import EventLog, TimedEvent
 from mathagent.console.graph_layers import Graph
-from mathagent.console.trace_page import LONGEST_OUTPUT, trace_page
-from mathagent.events import CandidateProposed, ModelReplied, SolveFinished, SolveStarted, Voted
+from mathagent.console.html_templates import LONGEST_OUTPUT
+from mathagent.console.trace_page import trace_page
+from mathagent.events import (
+    CandidateProposed,
+    ModelReplied,
+    Recalled,
+    Recollection,
+    Remembered,
+    SolveFinished,
+    SolveStarted,
+    Voted,
+)
 from mathagent.types import (
     Answer,
     Candidate,
@@ -317,3 +327,27 @@ def test_no_graph_no_figure() -> None:
     assert "Dashed" not in Page(trace_page(solution(), graph=graph("start->a a->end"))).text
     assert "Dashed" in Page(trace_page(solution(), graph=graph("start->a a~>end"))).text
     assert "figure" in Page(trace_page(solution(), graph=Graph(nodes=(), edges=()))).tags
+
+
+def test_the_memory_that_had_a_part_in_it() -> None:
+    evil = Recollection(id="0123456789abcdef", experience="fact", title=f"$x^2$ {HOSTILE}", source=HOSTILE)
+    hens = Recollection(
+        id="fedcba9876543210", experience="exemplar", title="A farm.", source="gsm8k.train/12", trust="graded"
+    )
+    events = timed(Recalled(found=(evil,)), Recalled(found=(evil, hens)), Remembered(new=2, merged=1))
+    solved = solution([candidate()]).model_copy(update={"recalled": (evil.id, hens.id, "unknown-id")})
+    page = Page(trace_page(solved, events))
+    memory = page.text.split("What the model was shown")[1].split("Candidates")[0]
+    for words in (
+        "gsm8k.train/12",
+        "graded",
+        "fedcba987654",
+        "A farm.",
+        "unknown-id",
+        "2 new experiences, 1 known already",
+    ):
+        assert memory.count(words) == 1
+    assert memory.count("0123456789ab") == 1  # shown twice, listed once
+    assert ("a", {"href": "#memory"}) in page.starts
+    assert "script" not in page.tags
+    assert 'id="memory"' not in trace_page(solution([candidate()]))

@@ -60,6 +60,12 @@ def test_gzip_limit_choices_and_metadata(tmp_path: Path) -> None:
         ('{"question": " ", "answer": "1"}', r"bad.jsonl:1: no text"),
         ('{"question": "q"}', r"bad.jsonl:1: no answer under any of answer"),
         ('{"id": 1, "question": "q", "answer": "1"}\n' * 2, r"bad.jsonl:2: the id '1' stands twice"),
+        (
+            '{"question": "a", "answer": "1"}\n{"question": "a \\ud800", "answer": "1"}',
+            r"bad.jsonl:2: holds half of",
+        ),
+        ('{"question": "q", "answer": ' + "9" * 5000 + "}", r"bad.jsonl:1: cannot be read"),
+        ("[" * 100_000, r"bad.jsonl:1: (not JSON|cannot be read)"),
     ],
 )
 def test_bad_files_name_the_line(tmp_path: Path, text: str, message: str) -> None:
@@ -68,6 +74,14 @@ def test_bad_files_name_the_line(tmp_path: Path, text: str, message: str) -> Non
     with pytest.raises(UsageError, match=message) as caught:
         read_dataset(path)
     assert "\n" not in str(caught.value)
+
+
+def test_lines_end_at_line_ends_only(tmp_path: Path) -> None:
+    path = tmp_path / "lines.json"
+    path.write_text(
+        '{"question": "a\u2028b", "answer": "1"}\n{"question": "c", "answer": "2"}\n', encoding="utf-8"
+    )
+    assert [problem.text for problem in read_dataset(path).problems] == ["a\u2028b", "c"]
 
 
 def test_unreadable_files(tmp_path: Path) -> None:

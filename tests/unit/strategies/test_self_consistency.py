@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+from math import log
 
 import pytest
 
 from mathagent.budget import Budget
-from mathagent.errors import BackendError
+from mathagent.errors import BackendError, UsageError
 from mathagent.events import Event, Voted
-from mathagent.models.base import Capabilities
+from mathagent.models.base import Capabilities, ChatRequest
 from mathagent.models.scripted import Reply, ScriptedBackend
 from mathagent.solver import Solver
-from mathagent.types import Solution
+from mathagent.types import Solution, TokenLogprob
 
 QUESTION = "What is one half as a fraction?"
 
@@ -123,7 +124,7 @@ async def test_against_a_clock_the_first_sample_goes_alone() -> None:
 
 
 async def test_deadline_in_the_second_window_keeps_the_first() -> None:
-    script = [*boxed("1", "2", "1", "2"), *[Reply(text="never", delay_s=60)] * 4]
+    script: list[Reply | str] = [*boxed("1", "2", "1", "2"), *[Reply(text="never", delay_s=60)] * 4]
     solution = await solve(ScriptedBackend(script), budget=Budget(max_seconds=3))
     assert solution.answer == "1"
     assert solution.stopped == "budget"
@@ -157,7 +158,7 @@ async def test_dead_endpoint_raises_before_and_keeps_the_best_after() -> None:
 
 
 async def test_interrupt_keeps_the_best_so_far() -> None:
-    script = [*boxed("1", "2", "1", "2"), *[Reply(text="never", delay_s=60)] * 4]
+    script: list[Reply | str] = [*boxed("1", "2", "1", "2"), *[Reply(text="never", delay_s=60)] * 4]
     interrupt = asyncio.Event()
 
     def on_event(event: Event) -> None:
@@ -179,3 +180,77 @@ async def test_over_programs() -> None:
         solution = await solver.solve(QUESTION, "self-consistency")
     assert solution.answer == "0.5"
     assert len(solution.certificate) == 4
+
+
+def leans(yes: float) -> Reply:
+    top = (("Yes", log(yes)), ("No", log(1 - yes)))
+    return Reply(
+        text="No",
+        role="self-evaluation",
+        contains=("began anew", "What is one half"),
+        logprobs=(TokenLogprob(token="No", logprob=log(1 - yes), top=top),),
+    )
+
+
+async def test_self_evaluation_ends_at_a_sample_that_the_model_would_not_do_again() -> None:
+    """Windows double from one; the answer is what the model would keep, not what came first."""
+    backend = ScriptedBackend([*boxed("1"), leans(0.9), *boxed("1/2"), leans(0.02)])
+    solution = await solve(backend, stop="self-evaluation")
+    assert solution.answer == "1/2"
+    assert backend.roles == ["reasoner", "self-evaluation"] * 2
+    assert [request.first_sample for request in backend.requests] == [0, 0, 1, 1]
+    asked = backend.requests[1]
+    assert [message.role for message in asked.messages][-2:] == ["assistant", "user"]
+    assert asked.messages[-2].content == "\\boxed{1}"
+    assert (asked.params.max_tokens, asked.logprobs) == (1, 20)
+    backend.assert_finished()
+
+
+async def test_self_evaluation_draws_more_and_more() -> None:
+    def respond(request: ChatRequest, sample: int) -> Reply:
+        return leans(0.5) if request.role == "self-evaluation" else Reply(text="\\boxed{1/2}")
+
+    backend = ScriptedBackend(respond)
+    solution = await solve(backend, stop="self-evaluation", n=6)
+    drawn = [request.params.n for request in backend.requests if request.role == "reasoner"]
+    assert drawn == [1, 1, 2, 2]
+    assert solution.answer == "1/2"
+    assert len(solution.candidates) == 6
+
+
+async def test_self_evaluation_by_words_and_where_it_fails() -> None:
+    words = ScriptedBackend(
+        [*boxed("1"), "Yes, I would.", *boxed("1/2"), "No."], capabilities=Capabilities(n=True)
+    )
+    assert (await solve(words, stop="self-evaluation")).answer == "1/2"
+
+    def respond(request: ChatRequest, sample: int) -> Reply:
+        return Reply(error="it is down") if request.role == "self-evaluation" else Reply(text="\\boxed{1/2}")
+
+    solution = await solve(ScriptedBackend(respond), stop="self-evaluation", n=4)
+    assert (solution.answer, len(solution.candidates)) == ("1/2", 4)
+    budget = await solve(ScriptedBackend(boxed("1/2")), stop="self-evaluation", budget=Budget(max_calls=1))
+    assert (budget.answer, budget.stopped) == ("1/2", "budget")
+
+
+async def test_self_evaluation_asks_behind_a_prefilled_program() -> None:
+    backend = ScriptedBackend(["    return 1 / 2", leans(0.01)])
+    solution = await solve(backend, stop="self-evaluation", over="pal")
+    assert solution.answer == "0.5"
+    drawn, asked = backend.requests
+    assert drawn.messages[-1].role == "assistant"
+    assert [message.role for message in asked.messages][-3:] == ["user", "assistant", "user"]
+    assert asked.messages[-2].content == f"{drawn.messages[-1].content}    return 1 / 2"
+
+
+async def test_samples_by_turns_are_numbered_conversations_that_vote() -> None:
+    def reply(request: ChatRequest, sample: int) -> str:
+        return f"So it is \\boxed{{{5 if sample == 2 else 6}}}."
+
+    backend = ScriptedBackend(reply)
+    solution = await solve(backend, over="tir", stop="none", n=4)
+    assert solution.answer == "6"
+    assert sorted(request.first_sample for request in backend.requests) == [0, 1, 2, 3]
+    assert {request.role for request in backend.requests} == {"coder"}
+    with pytest.raises(UsageError, match="tir is several"):
+        await solve(backend, over="tir", stop="self-evaluation")

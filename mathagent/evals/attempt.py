@@ -1,0 +1,203 @@
+"""One attempt: a problem solved, graded, and made a record, whatever happens: an answer, or a failure with a name."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+import traceback
+from collections.abc import Coroutine
+from typing import Any, TypeVar
+
+from mathagent.errors import BackendError, ResourceError, StorageError
+from mathagent.evals.costs import dollars_of
+from mathagent.evals.dataset import subject_of
+from mathagent.evals.datasets.identity import item_hash
+from mathagent.evals.failures import failure_kind
+from mathagent.evals.grader import Grade, Grader
+from mathagent.evals.plan import Planned, memory_use
+from mathagent.evals.records import Record
+from mathagent.evals.watchdog import Blocked
+from mathagent.solver import Solver
+from mathagent.strategies import STRATEGIES
+from mathagent.types import Problem, Solution
+
+T = TypeVar("T")
+
+GRACE_S = 60.0
+"""After the budget's seconds a solve ends by itself, with its best answer so far; it has so long to do it."""
+LONGEST_S = 3600.0
+"""When a solve without a limit of time is given up."""
+GRADING_S = 120.0
+"""When a grader is given up; its own limits are far below."""
+LETTING_GO_S = 5.0
+"""How long what was given up may take to clear up after itself."""
+
+
+class TimeUp(Exception):
+    """Something did not end in ``seconds``; it was cancelled."""
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__(f"it did not end within {seconds:g} seconds and was given up")
+
+
+class Attempter:
+    """Solves and grades planned attempts with one solver.
+
+    An attempt that has not ended ``item_seconds`` after its begin (None: ``GRACE_S`` after its budget's seconds, or
+    ``LONGEST_S``) is given up: a record with the outcome "error" and the failure "timeout", which is tried again.
+    ``given_up`` are the tasks of what did not end in time: some do not end even when they are cancelled, or leave a
+    thread behind.
+    """
+
+    def __init__(self, solver: Solver, *, item_seconds: float | None = None) -> None:
+        self.solver, self.item_seconds = solver, item_seconds
+        self.grader = Grader(solver.comparer)
+        self.given_up: list[asyncio.Task[Any]] = []
+
+    async def attempt(self, planned: Planned, *, position: int = 0) -> Record:
+        """The record of one attempt; ``position``: how many were solved before it, where memory learns.
+
+        Whatever fails in it is a record with the outcome "error". Raises only what would fail all others alike:
+        StorageError, and BackendError for a key that is refused.
+        """
+        started = time.monotonic()
+        try:
+            use = await memory_use(self.solver, planned.arm)
+            solution = await self._in_time(self._solve(planned), self._seconds(planned))
+            if solution.stopped == "error":
+                return self._failed(planned, started, solution.detail)
+            grade = await self._grade(solution, planned.problem)
+            if use is not None:
+                remembered = await self._learn(planned, solution, grade) if use.mode == "learn" else 0
+                use = use.model_copy(
+                    update={"shown": solution.recalled, "position": position, "remembered": remembered}
+                )
+        except (TimeUp, Blocked) as error:
+            return self._failed(planned, started, str(error), kind="timeout")
+        except ResourceError as error:
+            if isinstance(error, StorageError) or (isinstance(error, BackendError) and error.status in (401, 403)):
+                raise
+            return self._failed(planned, started, str(error))
+        except Exception as error:  # noqa: BLE001 - whatever a strategy or a plugin does wrong: the others go on
+            return self._failed(planned, started, _told(error))
+        return self.labelled(planned).model_copy(
+            update={
+                "config": dict(solution.config),
+                "answer": solution.answer,
+                "outcome": grade.outcome,
+                "reason": grade.reason,
+                "failure": _failure(grade, solution, planned.problem),
+                "error": None,
+                "confidence": solution.confidence,
+                "usage": solution.usage,
+                "dollars": dollars_of(self.solver.backend.identity, solution.usage),
+                "seconds": solution.seconds,
+                "sandbox": self.solver.sandbox.label,
+                "memory": use,
+                "solution": solution,
+            }
+        )
+
+    async def _solve(self, planned: Planned) -> Solution:
+        arm = planned.arm
+        return await self.solver.solve(
+            planned.problem.without_reference(),
+            arm.strategy,
+            budget=arm.budget,
+            config=arm.config,
+            seed=planned.seed,
+            measured=True,
+        )
+
+    def _seconds(self, planned: Planned) -> float:
+        limit = planned.arm.budget.max_seconds
+        return self.item_seconds or (LONGEST_S if limit is None else limit + GRACE_S)
+
+    async def _grade(self, solution: Solution, problem: Problem) -> Grade:
+        try:
+            return await self._in_time(self.grader.grade(solution.answer, problem), GRADING_S)
+        except TimeUp as error:
+            return Grade(outcome="undecided", reason=f"the grader: {error}", seconds=GRADING_S)
+
+    async def _in_time(self, work: Coroutine[Any, Any, T], seconds: float) -> T:
+        """What ``work`` returns. Raises TimeUp; work that does not end when it is cancelled is left behind."""
+        task = asyncio.ensure_future(work)
+        try:
+            done, _ = await asyncio.wait({task}, timeout=seconds)
+        except asyncio.CancelledError:
+            await self._let_go(task)
+            raise
+        if done:
+            return task.result()
+        self.given_up.append(task)
+        await self._let_go(task)
+        if task.done() and not task.cancelled() and task.exception() is None:  # it had an answer after all
+            return task.result()
+        raise TimeUp(seconds)
+
+    @staticmethod
+    async def _let_go(task: asyncio.Task[Any]) -> None:
+        task.cancel()
+        await asyncio.wait({task}, timeout=LETTING_GO_S)
+
+    async def _learn(self, planned: Planned, solution: Solution, grade: Grade) -> int:
+        """Lets the memory learn from a graded solution; returns how many experiences are new. Raises StorageError."""
+        decided = planned.arm.feedback and grade.outcome in ("correct", "incorrect")
+        added = await self.solver.memory.remember(
+            solution,
+            STRATEGIES.load(planned.arm.strategy),
+            right=grade.outcome == "correct" if decided else None,
+            dataset=planned.dataset,
+            item=planned.problem.id,
+            subject=subject_of(planned.problem),
+        )
+        return added.new
+
+    def _failed(self, planned: Planned, started: float, error: str, kind: str = "error") -> Record:
+        seconds = round(time.monotonic() - started, 3)
+        return self.labelled(planned).model_copy(update={"failure": kind, "error": error, "seconds": seconds})
+
+    def labelled(self, planned: Planned) -> Record:
+        """The record of an attempt that was not made, with all that is known of it before: its item and its arm."""
+        problem, arm = planned.problem, planned.arm
+        return Record(
+            key=planned.key,
+            dataset=planned.dataset,
+            problem_id=problem.id,
+            item_hash=item_hash(problem),
+            attempt=planned.attempt,
+            subject=subject_of(problem),
+            level=_word(problem, "level"),
+            language=problem.language or _word(problem, "language"),
+            family=_word(problem, "family"),
+            strategy=arm.strategy,
+            config=planned.config.model_dump(mode="json"),
+            model=self.solver.backend.name,
+            backend=self.solver.backend.identity,
+            reference=problem.reference or "",
+            budget=arm.budget,
+            answer=None,
+            outcome="error",
+            reason="the solve failed",
+        )
+
+
+def _failure(grade: Grade, solution: Solution, problem: Problem) -> str | None:
+    if grade.outcome == "correct":
+        return None
+    if grade.outcome == "undecided":
+        return "undecided"
+    return failure_kind(solution, choices=bool(problem.choices), reason=grade.reason)
+
+
+def _word(problem: Problem, name: str) -> str:
+    """What the data set says of a problem under ``name``, as text; "" where it says nothing."""
+    value = problem.metadata.get(name)
+    return "" if value is None else str(value)
+
+
+def _told(error: Exception) -> str:
+    """An error that nobody foresaw, in one line: what, and where it was raised."""
+    frames = traceback.extract_tb(error.__traceback__)
+    where = f" ({frames[-1].filename.rsplit('/', 1)[-1]}:{frames[-1].lineno})" if frames else ""
+    return f"{type(error).__name__}: {error}{where}"

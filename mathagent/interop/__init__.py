@@ -1,0 +1,1 @@
+"""Adapters to other evaluation frameworks. Each module needs its framework; nothing else of mathagent imports them."""

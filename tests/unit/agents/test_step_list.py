@@ -1,0 +1,32 @@
+"""Lists of steps: what a reply says, however it is written; and what is too much for the head."""
+
+from __future__ import annotations
+
+import pytest
+
+from mathagent.agents.blocks.step_list import ListedStep, is_exact_arithmetic, read_steps, shown
+
+
+def test_steps_are_read_leniently() -> None:
+    read = read_steps("**Step 1: Plan (General Reasoning)**\nA.\n### Step 2: Run (Tool: code)\nprint(1)")
+    assert [(step.title, step.tool, step.text) for step in read.steps] == [
+        ("Plan", "", "A."),
+        ("Run", "code", "print(1)"),
+    ]
+    assert read_steps("Final Answer: 3").final == "3"
+    assert read_steps("").steps == ()
+    assert shown([ListedStep(title="T", text="x", output="")]) == "- Step 1: T (general reasoning)\nx\n- Output: "
+
+
+@pytest.mark.parametrize(
+    ("text", "exact"),
+    [
+        ("3 + 4", False),
+        ("12345 + 1", True),
+        ("12,345 people", True),
+        ("1 + 2 * 3 - 4 / 5", True),
+        ("2024 was the year", False),
+    ],
+)
+def test_exact_arithmetic(text: str, exact: bool) -> None:
+    assert is_exact_arithmetic(text) is exact
