@@ -1,8 +1,7 @@
-"""Builds the embedded backend's runtime (xllamacpp) for this machine's CPU, with kernels for AVX-512 VNNI.
+"""Builds the embedded backend's runtime (xllamacpp) for this machine's CPU, with kernels for AVX2 or AVX-512 VNNI.
 
-The wheel of the registry runs on any x86-64 CPU with AVX2; long evaluations on a CPU that can do more take two to
-three times as long as they need to. The model and its weights stay as they are. Needs a C++ compiler and CMake, and
-about ten minutes; prints the wheel's path:
+Long evaluations with the wheel of the registry take two to three times as long as they need to. The model and its
+weights stay as they are. Needs a C++ compiler and CMake, and about ten minutes; prints the wheel's path:
 
     python benchmarks/native_runtime/build.py OUT_DIR
     pip install --no-deps --force-reinstall OUT_DIR/xllamacpp-*.whl
@@ -20,18 +19,18 @@ import tarfile
 from pathlib import Path
 
 HERE = Path(__file__).parent
-KERNELS = HERE / "k_quants_avx512.inc"
+KERNELS = (HERE / "k_quants.inc", HERE / "k_quants_avx2.inc", HERE / "k_quants_avx512.inc")
 CONSTRAINTS = HERE.parents[1] / "constraints.txt"
 CHOOSE = (
     "static const ggml::cpu::tensor_traits * "
     "ggml_repack_get_optimal_repack_type(const struct ggml_tensor * cur) {\n"
 )
-GUARD = "#if defined(__AVX512VNNI__) && defined(__AVX512BW__)\n"
-CHOICE = """    static const ggml::cpu::repack::vnni16_traits<ggml::cpu::repack::blk16_q4, block_q4_K> vnni_q4;
-    static const ggml::cpu::repack::vnni16_traits<ggml::cpu::repack::blk16_q6, block_q6_K> vnni_q6;
+GUARD = "#if defined(__AVX2__) && defined(__FMA__) && defined(__F16C__)\n"
+CHOICE = """    static const ggml::cpu::repack::rows16_traits<ggml::cpu::repack::blk16_q4, block_q4_K> rows_q4;
+    static const ggml::cpu::repack::rows16_traits<ggml::cpu::repack::blk16_q6, block_q6_K> rows_q6;
     if (ggml_n_dims(cur) == 2 && cur->ne[1] % 16 == 0 && cur->ne[0] % QK_K == 0) {
-        if (cur->type == GGML_TYPE_Q4_K) return &vnni_q4;
-        if (cur->type == GGML_TYPE_Q6_K) return &vnni_q6;
+        if (cur->type == GGML_TYPE_Q4_K) return &rows_q4;
+        if (cur->type == GGML_TYPE_Q6_K) return &rows_q6;
     }
 """
 OPTIONS = "-DGGML_NATIVE=ON -DLLAMA_LLGUIDANCE=OFF -DLLAMA_BUILD_BORINGSSL=OFF -DLLAMA_BUILD_TESTS=OFF"
@@ -63,9 +62,10 @@ def add_kernels(source: Path) -> None:
     text = repack.read_text(encoding="utf-8")
     if text.count(CHOOSE) != 1:
         raise SystemExit("this llama.cpp chooses its kernels in another way; build.py wants to be changed for it")
-    include = f'{GUARD}#include <immintrin.h>\n#include "{KERNELS.name}"\n#endif\n\n'
+    include = f'{GUARD}#include <immintrin.h>\n#include "{KERNELS[0].name}"\n#endif\n\n'
     repack.write_text(text.replace(CHOOSE, f"{include}{CHOOSE}{GUARD}{CHOICE}#endif\n"), encoding="utf-8")
-    (folder / KERNELS.name).write_bytes(KERNELS.read_bytes())
+    for file in KERNELS:
+        (folder / file.name).write_bytes(file.read_bytes())
 
 
 def main(out: Path) -> None:
