@@ -1,9 +1,10 @@
 """How often do checks pass on right and on wrong candidates? A check that always passes is worthless.
 
-usage: python benchmarks/checks.py RECORDS.jsonl … [--model NAME] [--base-url URL] [--json]
+usage: python benchmarks/checks.py RECORDS.jsonl … [--data DIR] [--model NAME] [--base-url URL] [--json]
 RECORDS.jsonl is what `mathagent bench --output` wrote. Every candidate with an answer is graded against its problem's
-reference. Without --model the checks that stand in the records count, with the outcomes that they had; with it the
-candidates are checked anew: the verifier is asked once a problem, its checks are made of every candidate.
+reference; --data says where data sets lie whose problems were left out of the records. Without --model the checks that
+stand in the records count, with the outcomes that they had; with it the candidates are checked anew: the verifier is
+asked once a problem, its checks are made of every candidate.
 
 Prints a Markdown table: for each kind how often it holds among the right and among the wrong candidates it decided
 (95% Wilson intervals), how often it was undecided, and how good the verdicts are. Candidates of one problem are not
@@ -25,6 +26,7 @@ from mathagent.agents.context import RunContext
 from mathagent.budget import Meter
 from mathagent.config import settings
 from mathagent.errors import MathagentError, UsageError
+from mathagent.evals.datasets.loading import load_dataset
 from mathagent.evals.grader import Grader
 from mathagent.evals.metrics import wilson_interval
 from mathagent.evals.records import Record
@@ -65,6 +67,22 @@ def read(paths: Sequence[Path]) -> list[Record]:
             except ValueError as error:
                 raise UsageError(f"{path}:{number} is no record of this version of mathagent") from error
     return records
+
+
+def completed(records: Sequence[Record], data: Path) -> list[Record]:
+    """The records with their problems and references as the data sets in ``data`` have them. Raises UsageError."""
+    problems = {
+        name: {one.id: one for one in load_dataset(name, data_dir=data).problems}
+        for name in {record.dataset for record in records}
+    }
+    whole = []
+    for record in records:
+        problem = problems[record.dataset].get(record.problem_id)
+        if problem is None:
+            raise UsageError(f"{record.dataset} in {data} has no problem {record.problem_id}")
+        solution = record.solution and record.solution.model_copy(update={"problem": problem})
+        whole.append(record.model_copy(update={"reference": problem.reference, "solution": solution}))
+    return whole
 
 
 async def graded(records: Sequence[Record], model: str | None, base_url: str | None) -> list[Graded]:
@@ -180,12 +198,16 @@ def interval(part: int, whole: int) -> str:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("records", nargs="+", type=Path)
+    parser.add_argument("--data", type=Path)
     parser.add_argument("--model")
     parser.add_argument("--base-url")
     parser.add_argument("--json", action="store_true", help="print the counts as JSON instead")
     arguments = parser.parse_args()
     try:
-        candidates = asyncio.run(graded(read(arguments.records), arguments.model, arguments.base_url))
+        records = read(arguments.records)
+        if arguments.data is not None:
+            records = completed(records, arguments.data)
+        candidates = asyncio.run(graded(records, arguments.model, arguments.base_url))
     except MathagentError as error:
         print(f"checks.py: {error}", file=sys.stderr)
         return error.exit_code

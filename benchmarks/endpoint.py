@@ -21,6 +21,7 @@ from aiohttp import web
 from mathagent.budget import Meter
 from mathagent.models.base import Backend, ChatRequest
 from mathagent.models.cache import CompletionCache
+from mathagent.models.endpoints import Endpoint, EndpointSettings
 from mathagent.models.openai_compat import OpenAICompatible
 from mathagent.models.wrappers import wrap
 from mathagent.types import Message
@@ -79,9 +80,8 @@ async def one_round(url: str, requests: int, at_once: int) -> dict[str, tuple[fl
                 return await response.json()
 
         found["raw aiohttp"] = await measure(raw, requests, at_once)
-    client = OpenAICompatible(
-        "openai:m", model="m", base_url=url, api_key="x", extra_body={}, max_parallel=at_once
-    )
+    endpoint = Endpoint(url=url, settings=EndpointSettings(parallel=at_once))
+    client = OpenAICompatible("m", endpoint, api_key="x", extra_body={})
     semaphore = asyncio.Semaphore(at_once)
     with tempfile.TemporaryDirectory() as folder:
         cache = CompletionCache(Path(folder) / "cache.db")

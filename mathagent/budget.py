@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from pydantic import Field
 
@@ -40,7 +42,7 @@ class Meter:
 
     A request reserves its tokens and its call before it is sent, so that requests in flight together
     cannot overdraw. Cached replies count too: a replayed solve then stops where the first one did. A resumed solve
-    begins with the ``usage`` and the ``seconds`` that it had used.
+    begins with the ``usage`` (in all, and ``by_model``) and the ``seconds`` that it had used.
     """
 
     def __init__(
@@ -50,9 +52,11 @@ class Meter:
         *,
         usage: Usage | None = None,
         seconds: float = 0.0,
+        by_model: Mapping[str, Usage] = MappingProxyType({}),
     ) -> None:
         self.budget = budget or Budget()
         self.usage = usage or Usage()
+        self.by_model = dict(by_model)
         self._clock = clock
         self._start = clock() - seconds
         self._paused_at: float | None = None
@@ -61,6 +65,8 @@ class Meter:
         self._queue = asyncio.Lock()
         self._released = asyncio.Event()
         self._interrupted = asyncio.Event()
+        if (noted := _noted.get()) is not None:
+            noted.append(self)
 
     def interrupt(self) -> None:
         """Ends the budget now, from the loop of the solve: requests in flight end as at a deadline."""
@@ -108,9 +114,10 @@ class Meter:
         limit = self.budget.max_seconds
         return None if limit is None else limit - self.seconds
 
-    def add(self, usage: Usage, reservation: Reservation | None = None) -> None:
-        """Counts ``usage``, taking it out of the reservation of the request that it came from."""
+    def add(self, usage: Usage, reservation: Reservation | None = None, *, model: str = "") -> None:
+        """Counts ``usage`` of ``model`` (a backend's identity), taking it out of the reservation of its request."""
         self.usage += usage
+        self.by_model[model] = self.by_model.get(model, Usage()) + usage
         if reservation is not None:
             self._take(reservation, min(usage.calls, reservation.calls), usage.completion_tokens)
 
@@ -178,3 +185,20 @@ class Meter:
         reservation.tokens -= tokens
         self._reserved_calls -= calls
         self._reserved_tokens -= tokens
+
+
+_noted: ContextVar[list[Meter] | None] = ContextVar("noted_meters", default=None)
+
+
+@contextmanager
+def noting_meters() -> Iterator[list[Meter]]:
+    """The meters that are made within, by this task and those that it starts.
+
+    Who gives a solve up has no solution that says what it used: its meter does, whatever became of it.
+    """
+    meters: list[Meter] = []
+    token = _noted.set(meters)
+    try:
+        yield meters
+    finally:
+        _noted.reset(token)

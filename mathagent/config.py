@@ -61,6 +61,19 @@ class Settings(BaseSettings):
         default=None, validation_alias=AliasChoices("WOLFRAM_APP_ID"), description="App id of Wolfram|Alpha."
     )
 
+    config: Path | None = Field(
+        default=None, description="The config file (default: config.toml in the home folder)."
+    )
+    server_key: SecretStr | None = Field(
+        default=None, description="Key that clients of our HTTP servers must send."
+    )
+
+    otel_endpoint: str | None = Field(
+        default=None,
+        validation_alias=AliasChoices("OTEL_EXPORTER_OTLP_ENDPOINT"),
+        description="Where OpenTelemetry's traces and metrics are sent.",
+    )
+
     @property
     def openai_headers(self) -> dict[str, str]:
         """What every request to an endpoint says beside its key."""
@@ -102,6 +115,16 @@ class Settings(BaseSettings):
         return self.home_dir / "calibrations"
 
     @property
+    def config_path(self) -> Path:
+        """The file with what is too much for variables, such as MCP servers; it need not exist."""
+        return self.home_dir / "config.toml" if self.config is None else self.config.expanduser()
+
+    @property
+    def functions_dir(self) -> Path:
+        """The code that models wrote for typed functions."""
+        return self.home_dir / "functions"
+
+    @property
     def memory_path(self) -> Path:
         return self.home_dir / "memory.db"
 
@@ -126,6 +149,12 @@ def read_settings() -> Settings:
         raise UsageError(f"the environment variable {name} is wrong: {first['msg']}") from error
 
 
+def environment_secret(name: str) -> SecretStr | None:
+    """The key in the variable ``name``, which the user named; None where it is not set."""
+    value = os.environ.get(name)
+    return None if value is None else SecretStr(value)
+
+
 def child_environment(**extra: str) -> dict[str, str]:
     """A minimal environment for a child process of ours: no keys, no user variables, plus ``extra``."""
     kept = ("PATH", "SYSTEMROOT", "LANG", "LC_ALL", "TMPDIR", "TEMP", "TMP")
@@ -135,6 +164,20 @@ def child_environment(**extra: str) -> dict[str, str]:
 def user_environment(**extra: str) -> dict[str, str]:
     """The user's whole environment plus ``extra``: for pip only, whose configuration may stand in it."""
     return {**os.environ, **extra}
+
+
+def expand_variables(text: str) -> str:
+    """``text`` with the environment's values for ``${NAME}``. Raises UsageError where a variable is not set."""
+    import re
+
+    from mathagent.errors import UsageError
+
+    def value(match: re.Match[str]) -> str:
+        if match[1] not in os.environ:
+            raise UsageError(f"the environment variable {match[1]} is not set")
+        return os.environ[match[1]]
+
+    return re.sub(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}", value, text)
 
 
 def proxy_for(url: str) -> str | None:

@@ -9,6 +9,7 @@ MathagentError
 │   ├── ModelFileError    a model's weights cannot be fetched, stored or trusted
 │   ├── SandboxError      the sandbox itself failed (never: the program inside it)
 │   ├── WorkerError       a killable worker process failed or ran past its deadline
+│   ├── FunctionError     a typed function got no valid value, or no working code, from its model
 │   └── StorageError      a database or folder cannot be read or written
 └── LimitReached          a budget ended: a normal end, the best so far is kept
 """
@@ -89,6 +90,17 @@ class WorkerError(ResourceError):
     def __init__(self, message: str, *, timed_out: bool = False) -> None:
         super().__init__(message)
         self.timed_out = timed_out
+
+
+class FunctionError(ResourceError):
+    """A typed function has no value to return.
+
+    ``problems`` says what was wrong with each reply of the model, or with the one run of its code.
+    """
+
+    def __init__(self, message: str, problems: Iterable[str] = ()) -> None:
+        super().__init__(message)
+        self.problems = tuple(problems)
 
 
 class StorageError(ResourceError):

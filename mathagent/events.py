@@ -96,6 +96,24 @@ class CodeFinished(Value):
     execution: Execution
 
 
+class ToolStarted(Value):
+    """A tool from outside is about to be called; ``arguments`` is the JSON text of an object."""
+
+    kind: Literal["tool-started"] = "tool-started"
+    tool: str
+    arguments: str
+
+
+class ToolFinished(Value):
+    """The call ended: ``text`` is what the model may see of it, ``ok`` says whether it gave a result."""
+
+    kind: Literal["tool-finished"] = "tool-finished"
+    tool: str
+    ok: bool
+    text: str
+    seconds: float = 0.0
+
+
 class CheckFinished(Value):
     """A check of sample ``sample``'s candidate was made, or refused: its outcome says so."""
 
@@ -243,6 +261,8 @@ Event = Annotated[
     | Remembered
     | CodeStarted
     | CodeFinished
+    | ToolStarted
+    | ToolFinished
     | CheckFinished
     | Judged
     | Scored

@@ -26,6 +26,10 @@ class Registry:
         """All known names, plugins included, sorted."""
         return sorted({*self.table, *(point.name for point in self._plugins())})
 
+    def plugin_names(self) -> list[str]:
+        """The names that other packages add, sorted."""
+        return sorted({point.name for point in self._plugins()} - self.table.keys())
+
     def path(self, name: str) -> str:
         """The ``module:object`` path of ``name``. Raises UnknownName with the nearest names."""
         if name in self.table:

@@ -1,60 +1,68 @@
-"""Solver: the facade. The only place that opens resources and builds a RunContext."""
+"""Solver: the facade. Solves by any strategy, one problem or many, for async and for synchronous code."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from contextlib import aclosing
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Unpack
 
-from mathagent.agents.blocks.teacher_note import write_note
-from mathagent.agents.checkpoints import Checkpoints, SolveSpec, method_version, new_solve_id
-from mathagent.agents.context import RunContext
-from mathagent.agents.follow_up import Earlier, Understood, understand
-from mathagent.agents.human import ApprovedSandbox, Hinted, Human
+from mathagent._sync import HomeLoop, at_home, iterating_twin, twin
+from mathagent.agents.asides import Asides
+from mathagent.agents.checkpoints import SolveSpec, method_version, new_solve_id
+from mathagent.agents.event_stream import events_of
+from mathagent.agents.human import Human
 from mathagent.agents.problem_text import as_problem
-from mathagent.agents.solve_run import Emitter, SolveRun, forward_interrupt
+from mathagent.agents.solve_many import Problems, SolveOutcome, outcomes
+from mathagent.agents.solve_options import EachOptions, StreamOptions
+from mathagent.agents.solve_run import Emitter, SolveRun
 from mathagent.agents.solver_memory import MemoryMode, SolverMemory
+from mathagent.agents.solver_resources import SolverResources
 from mathagent.agents.strategy import Strategy, StrategyConfig
 from mathagent.agents.thread import begin_thread, resume_thread
-from mathagent.answers.compare import AnswerComparer
-from mathagent.budget import Budget, Meter
+from mathagent.budget import Budget
 from mathagent.config import settings
 from mathagent.errors import UnsupportedOption, UsageError
 from mathagent.events import Event
 from mathagent.memory.base import ExperienceStore
-from mathagent.memory.experience import Lesson
-from mathagent.models.base import Backend, ConnectOptions, PullProgress
-from mathagent.models.cache import CompletionCache
-from mathagent.models.connect import connect_backend
-from mathagent.models.wrappers import wrap
-from mathagent.sandbox import DEFAULT_SANDBOX, SANDBOXES
+from mathagent.models.base import ConnectOptions, PullProgress, prepare
+from mathagent.models.connect import ModelLike
+from mathagent.models.router import Router
+from mathagent.sandbox import DEFAULT_SANDBOX
 from mathagent.sandbox.base import Sandbox
-from mathagent.sandbox.confined_calls import ConfinedCalls
 from mathagent.scorers.confidence import Calibrations, abstaining, checked_share, with_confidence
 from mathagent.strategies import DEFAULT_STRATEGY, STRATEGIES
-from mathagent.tools.toolbox import Means, Toolbox
-from mathagent.types import Candidate, Problem, Response, Solution
+from mathagent.types import Problem, Response, Solution
+
+if TYPE_CHECKING:
+    from langgraph.graph.state import CompiledStateGraph
+
+    from mathagent.agents.subgraph import GraphState, SolveInput, SolveOutput
 
 
 class Solver:
     """Keeps a model, a sandbox and the completion cache open for many problems.
 
-    Use it as an async context manager, from one event loop; solves may run concurrently. ``model`` is a name
+    A context manager, ``async with`` or ``with``; solves may run concurrently. ``model`` is a name
     (``embedded:…``, ``openai:…``, …) or a Backend of your own, which you close yourself; so is ``sandbox``
-    (``process``, ``docker``, ``subprocess``, …). ``checkpoints`` says whether, or in which folder, solves are
-    kept while they last, so that a killed one can be resumed. ``max_parallel`` is how many requests are sent at once
-    (None: as many as the backend answers well). ``memory`` is a store of experiences, which you close
-    yourself, or the file of one (None: the user's own); ``memory_mode`` says whether solves read it ("read") and write
-    to it, too ("learn").
-    ``on_progress`` hears of a model's download.
-    Nothing is fetched or started before it is needed.
+    (``process``, ``docker``, ``subprocess``, …). Several models are a cascade from the cheapest, ``roles`` are models
+    for single roles, such as the verifier (docs/backends.md). ``checkpoints`` says whether, or in which folder, solves
+    are kept while they last, so that a killed one can be resumed. ``max_parallel`` is how many requests are sent at
+    once (None: as many as the backend answers well). ``memory`` is a store of experiences, which you close yourself,
+    or the file of one (None: the user's own); ``memory_mode`` says whether solves read it ("read") and write to it,
+    too ("learn"). ``on_progress`` hears of a model's download. Nothing is fetched or started before it is needed.
+
+    All methods may be called from any thread. Connections and processes live on the event loop that the solver is
+    first used on (of synchronous code: mathagent's own); calls from other loops are done there, and callbacks such as
+    ``on_event`` are made there. Methods raise RuntimeError once that loop has ended.
     """
 
     def __init__(
         self,
-        model: str | Backend | None = None,
+        model: ModelLike | Sequence[ModelLike] | None = None,
         *,
+        roles: Mapping[str, ModelLike] | None = None,
         base_url: str | None = None,
         api_key: str | None = None,
         sandbox: str | Sandbox = DEFAULT_SANDBOX,
@@ -68,48 +76,52 @@ class Solver:
         options = ConnectOptions.model_validate(
             {"base_url": base_url, "api_key": api_key, "on_progress": on_progress}
         )
-        self._base_url = base_url or settings().openai_base_url
-        self._owns_backend = model is None or isinstance(model, str)
-        self.backend: Backend = (
-            connect_backend(model, options) if model is None or isinstance(model, str) else model
-        )
-        self._owns_sandbox = isinstance(sandbox, str)
-        self.sandbox: Sandbox = SANDBOXES.load(sandbox)() if isinstance(sandbox, str) else sandbox
-        self._others: dict[tuple[str, str | None], tuple[Backend, asyncio.Semaphore]] = {}
-        self.calls = ConfinedCalls()
-        self.comparer = AnswerComparer(self.calls.call)
-        self._cache = CompletionCache(settings().cache_path) if cache else None
-        self._semaphore = asyncio.Semaphore(max_parallel or self.backend.max_parallel)
-        folder = checkpoints if isinstance(checkpoints, Path) else settings().solves_dir
-        self.checkpoints = Checkpoints(folder) if checkpoints else None
-        self._tidy = False
+        self.home = HomeLoop()
         self.memory = SolverMemory(memory, memory_mode)
+        self._resources = SolverResources.open(
+            model,
+            options,
+            roles=roles,
+            sandbox=sandbox,
+            memory=self.memory,
+            cache=cache,
+            checkpoints=checkpoints,
+            max_parallel=max_parallel,
+        )
+        self.backend, self.sandbox = self._resources.backend, self._resources.sandbox
+        self.calls, self.comparer = self._resources.calls, self._resources.comparer
+        self.checkpoints = self._resources.checkpoints
+        self.beside = Asides(self._resources)
+        self._base_url = base_url or settings().openai_base_url
         self._calibrations = Calibrations(settings().calibrations_dir)
 
     @property
     def caches(self) -> bool:
         """Whether replies come from the completion cache where it has them."""
-        return self._cache is not None
+        return self._resources.cache is not None
 
     async def __aenter__(self) -> Solver:
+        self.home.settle(asyncio.get_running_loop())
         return self
 
     async def __aexit__(self, *exception: object) -> None:
         await self.aclose()
 
+    def __enter__(self) -> Solver:
+        self.home.settle()
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
     async def aclose(self) -> None:
         """Ends processes, closes connections and files; safe to call twice."""
-        if self._owns_sandbox:
-            await self.sandbox.aclose()
-        await self.calls.aclose()
-        await self.memory.aclose()
-        if self._owns_backend:
-            await self.backend.aclose()
-        for other, _ in self._others.values():
-            await other.aclose()
-        if self._cache is not None:
-            self._cache.close()
+        if self.home.has_ended:  # with all that lived on it
+            await self._resources.aclose()
+        else:
+            await self.home.call(self._resources.aclose())
 
+    @at_home
     async def solve(
         self,
         problem: str | Problem | None = None,
@@ -143,6 +155,7 @@ class Solver:
         checked_share(min_confidence)
         person = human or Human()
         emitter = Emitter(on_event)
+        await prepare(self.backend)
         if resume is not None:
             if measured or not (problem is None and budget is None and config is None and seed is None):
                 raise UsageError("a resumed solve has its problem, budget, settings and seed; give none of them")
@@ -152,17 +165,19 @@ class Solver:
                 raise UsageError("give a problem, or the id of a solve to resume")
             spec = self._spec(as_problem(problem), strategy, config or {}, budget, seed, person)
             spec = spec.model_copy(update={"measured": measured})
-            thread = await begin_thread(await self._tidied(), spec, emitter)
+            thread = await begin_thread(await self._resources.tidied(), spec, emitter)
         keep = thread.resumed
         try:
             chosen, configured = self._strategy(thread.spec, strategy if isinstance(strategy, Strategy) else None)
             run = SolveRun(thread, person, emitter)
             try:
-                solution, keep = await run.solve(self._context(run), chosen, configured, interrupt)
+                context, outside = self._resources.context(run), self._resources.outside
+                solution, keep = await run.solve(context, self._routed(chosen), configured, interrupt, outside)
             except BaseException:
                 keep = thread.resumed or run.meter.usage.calls > 0
                 raise
-            solution = with_confidence(solution, self._calibrations.find(solution, self.backend.identity))
+            if self._routed(chosen) is chosen:  # a cascade has calibrated that of each stage
+                solution = with_confidence(solution, self._calibrations.find(solution, self.backend.identity))
             solution = abstaining(solution, min_confidence)
             if not (keep or thread.spec.measured):
                 await self.memory.remember_solve(solution, chosen, emitter, resumed=thread.resumed)
@@ -170,6 +185,86 @@ class Solver:
             await asyncio.shield(thread.aclose(keep=keep))
         emitter.finish(solution)
         return solution
+
+    async def stream(
+        self,
+        problem: str | Problem | None = None,
+        strategy: str | Strategy = DEFAULT_STRATEGY,
+        **options: Unpack[StreamOptions],
+    ) -> AsyncGenerator[Event]:
+        """Yields the events of ``solve`` (same options) as they happen; the last, SolveFinished, has the Solution.
+
+        Closing the iterator, or cancelling its task, ends the solve, and waits until its programs are stopped. To
+        leave a loop early, wrap it in ``contextlib.aclosing``: a mere ``break`` leaves the closing to Python.
+        """
+        events = events_of(lambda on_event: self.solve(problem, strategy, **options, on_event=on_event))
+        async with aclosing(events):
+            async for event in events:
+                yield event
+
+    async def solve_many(
+        self,
+        problems: Problems,
+        strategy: str | Strategy = DEFAULT_STRATEGY,
+        *,
+        concurrency: int | None = None,
+        ordered: bool = False,
+        **options: Unpack[EachOptions],
+    ) -> AsyncGenerator[SolveOutcome]:
+        """Solves ``problems`` (an iterable, also an async one, read as needed), ``concurrency`` at a time (None: as
+        many as the backend answers well).
+
+        Yields for each problem its Solution or a named failure, as they are ready or, ``ordered``, in the order of the
+        problems; none ends the others. ``options`` are those of ``solve`` and hold for each problem. Closing the
+        iterator ends what is being solved. Raises UsageError for a strategy, setting or option that is wrong for all.
+        """
+        unknown = options.keys() - EachOptions.__annotations__.keys()
+        if unknown:
+            raise TypeError(f"solve_many() has no option {', '.join(sorted(unknown))}")
+        checked_share(options.get("min_confidence"))
+        self._configured(strategy, options.get("config") or {}, options.get("seed"))
+        results = outcomes(
+            lambda problem: self.solve(problem, strategy, **options),
+            problems,
+            concurrency=self.backend.max_parallel if concurrency is None else concurrency,
+            ordered=ordered,
+        )
+        async with aclosing(results):
+            async for outcome in results:
+                yield outcome
+
+    def graph(
+        self,
+        strategy: str | Strategy = DEFAULT_STRATEGY,
+        *,
+        approve_code: bool = False,
+        review_plans: bool = False,
+        **options: Unpack[EachOptions],
+    ) -> CompiledStateGraph[GraphState, None, SolveInput, SolveOutput]:
+        """The solve as a compiled LangGraph graph: ``{"problem": …}`` goes in, ``{"solution": Solution}`` comes out.
+
+        A node of any graph whose state has these two keys (agents/subgraph.py says what it streams, and how it asks a
+        person where ``approve_code`` or ``review_plans`` is set). ``options`` are those of ``solve`` and hold for each
+        run. The solver must stay open as long as the graph is used. Raises UsageError as ``solve`` does.
+        """
+        from mathagent.agents.subgraph import solve_graph
+
+        self._configured(strategy, options.get("config") or {}, options.get("seed"))
+        own = strategy if isinstance(strategy, Strategy) else DEFAULT_STRATEGY
+
+        async def solve(problem: str | Problem, on_event: Callable[[Event], None]) -> Solution:
+            human = Human(approve_code=approve_code, review_plans=review_plans)
+            return await self.solve(problem, strategy, **options, human=human, on_event=on_event)
+
+        async def resume(solve_id: str, answer: Response, on_event: Callable[[Event], None]) -> Solution:
+            return await self.solve(None, own, resume=solve_id, answer=answer, on_event=on_event)
+
+        return solve_graph(solve, resume, self.home)
+
+    solve_sync = twin(solve)
+    stream_sync = iterating_twin(stream)
+    solve_many_sync = iterating_twin(solve_many)
+    close = twin(aclose)
 
     def _spec(
         self,
@@ -181,10 +276,7 @@ class Solver:
         human: Human,
     ) -> SolveSpec:
         """What is asked, checked. Raises UsageError."""
-        chosen: Strategy = STRATEGIES.load(strategy) if isinstance(strategy, str) else strategy
-        configured = chosen.configure(config)
-        if seed is not None and not self.backend.capabilities.seed:
-            raise UnsupportedOption(self.backend.name, "seed")
+        chosen, configured = self._configured(strategy, config, seed)
         if self.checkpoints is None and human.on_interrupt is None and (human.approve_code or human.review_plans):
             raise UsageError("nobody is there to ask: give Human(on_interrupt=…), or a Solver with checkpoints")
         return SolveSpec(
@@ -198,13 +290,30 @@ class Solver:
             identity=self.backend.identity,
             base_url=self._base_url,
             sandbox=self.sandbox.name,
-            cache=self._cache is not None,
+            cache=self.caches,
             approve_code=human.approve_code,
             review_plans=human.review_plans,
             memory=self.memory.mode,
             memory_path=self.memory.path,
             code=method_version(chosen),
         )
+
+    def _configured(
+        self, strategy: str | Strategy, config: Mapping[str, Any], seed: int | None
+    ) -> tuple[Strategy, StrategyConfig]:
+        """The strategy with its settings. Raises UsageError."""
+        chosen: Strategy = STRATEGIES.load(strategy) if isinstance(strategy, str) else strategy
+        if seed is not None and not self.backend.capabilities.seed:
+            raise UnsupportedOption(self.backend.name, "seed")
+        return chosen, chosen.configure(config)
+
+    def _routed(self, strategy: Strategy) -> Strategy:
+        """``strategy`` as the models of this solver work by it: one after the other, where it is a cascade."""
+        if not isinstance(self.backend, Router) or len(self.backend.stages) == 1:
+            return strategy
+        from mathagent.agents.cascade import in_cascade
+
+        return in_cascade(strategy, self.backend, self._calibrations)
 
     def _strategy(self, spec: SolveSpec, own: Strategy | None) -> tuple[Strategy, StrategyConfig]:
         """The strategy of ``spec``: ``own``, or the one of its name. Raises UsageError where this is not what the solve
@@ -221,120 +330,3 @@ class Solver:
                 " fit: solve the problem anew"
             )
         return chosen, chosen.configure(spec.config)
-
-    def _context(self, run: SolveRun) -> RunContext:
-        backend = wrap(
-            self.backend,
-            meter=run.meter,
-            cache=self._cache,
-            semaphore=self._semaphore,
-            emit=run.emit,
-            journal=run.thread.saver,
-        )
-        approve, measured = run.human.approve_code, run.spec.measured
-        sandbox = ApprovedSandbox(self.sandbox, run.interrupts) if approve else self.sandbox
-        memory = self.memory.of_solve(run.spec.problem, measured=measured)
-        hinted = Hinted(backend, run.human)
-        means = Means(sandbox, self.sandbox, hinted, settings(), memory, measured)
-
-        def open_model(model: str, base_url: str | None) -> Backend:
-            other, semaphore = self._other(model, base_url)
-            wrapped = wrap(
-                other,
-                meter=run.meter,
-                cache=self._cache,
-                semaphore=semaphore,
-                emit=run.emit,
-                journal=run.thread.saver,
-            )
-            return Hinted(wrapped, run.human)
-
-        return RunContext(
-            backend=hinted,
-            sandbox=sandbox,
-            comparer=self.comparer,
-            meter=run.meter,
-            emit=run.emit,
-            seed=run.spec.seed,
-            stream_tokens=run.emit.on_event is not None,
-            interrupts=run.interrupts,
-            memory=memory,
-            tools=Toolbox(means),
-            open_model=open_model,
-        )
-
-    def _other(self, model: str, base_url: str | None) -> tuple[Backend, asyncio.Semaphore]:
-        """Another model that a strategy works with, opened once. Raises UsageError where there is none of that name."""
-        key = (model, base_url)
-        if key not in self._others:
-            other = connect_backend(model, ConnectOptions(base_url=base_url))
-            self._others[key] = (other, asyncio.Semaphore(other.max_parallel))
-        return self._others[key]
-
-    async def understand(
-        self,
-        text: str,
-        earlier: Sequence[Earlier],
-        names: Mapping[str, str] | None = None,
-        *,
-        budget: Budget | None = None,
-        on_event: Callable[[Event], None] | None = None,
-        interrupt: asyncio.Event | None = None,
-    ) -> Understood:
-        """A follow-up question as a problem that is complete in itself, to be solved next: see agents/follow_up.py.
-
-        ``budget`` is for this alone; setting ``interrupt`` ends it. Where the model fails, the text stays as it is.
-        """
-        meter = Meter(budget)
-        context = self.side_context(meter, on_event)
-        watcher = asyncio.ensure_future(forward_interrupt(interrupt, meter))
-        try:
-            return await understand(context, text, earlier, names)
-        finally:
-            watcher.cancel()
-
-    async def teach(self, problem: Problem, right_answer: str, wrong: Candidate) -> Lesson | None:
-        """What the model, as a teacher who knows ``right_answer``, notes on the candidate that got ``problem`` wrong.
-
-        None where it wrote nothing of use. Raises ResourceError where it cannot be asked.
-        """
-        return await write_note(self.side_context(Meter()), problem, right_answer, wrong)
-
-    def side_context(
-        self, meter: Meter, on_event: Callable[[Event], None] | None = None, *, seed: int | None = None
-    ) -> RunContext:
-        """What a question beside a solve may use, such as one to a single role: the model, nothing that is kept.
-
-        ``meter`` counts it and holds its budget; ``seed`` None: the backend's own.
-        """
-        emit = Emitter(on_event)
-        return RunContext(
-            backend=wrap(self.backend, meter=meter, cache=self._cache, semaphore=self._semaphore, emit=emit),
-            sandbox=self.sandbox,
-            comparer=self.comparer,
-            meter=meter,
-            emit=emit,
-            seed=self.backend.default_seed if seed is None else seed,
-            stream_tokens=emit.on_event is not None,
-        )
-
-    async def _tidied(self) -> Checkpoints | None:
-        """The checkpoints, cleared up once."""
-        if self.checkpoints is not None and not self._tidy:
-            self._tidy = True
-            await self.checkpoints.tidy()
-        return self.checkpoints
-
-    async def stream(
-        self, problem: str | Problem | None = None, strategy: str | Strategy = DEFAULT_STRATEGY, **options: Any
-    ) -> AsyncIterator[Event]:
-        """Yields the events of ``solve`` (same options) as they happen; the last is SolveFinished."""
-        queue: asyncio.Queue[Event | None] = asyncio.Queue()
-        task = asyncio.ensure_future(self.solve(problem, strategy, **options, on_event=queue.put_nowait))
-        task.add_done_callback(lambda _: queue.put_nowait(None))
-        try:
-            while (event := await queue.get()) is not None:
-                yield event
-            await task
-        finally:
-            task.cancel()

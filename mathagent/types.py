@@ -1,4 +1,5 @@
-"""The nouns of mathagent: immutable values that all other modules exchange. Depends on nothing of ours."""
+"""The nouns of mathagent: immutable values that all other modules exchange. Depends on nothing of ours but
+how a value asks to be drawn."""
 
 from __future__ import annotations
 
@@ -6,6 +7,8 @@ import hashlib
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
+
+from mathagent._display import Displayed
 
 
 class Value(BaseModel):
@@ -109,10 +112,27 @@ class Usage(Value):
         )
 
 
+class ModelUsage(Value):
+    """What one model used within a solve: ``backend`` is its identity, ``dollars`` what was paid (None: not known)."""
+
+    backend: str
+    usage: Usage
+    dollars: float | None = None
+
+    @property
+    def model(self) -> str:
+        """Its name, as a person knows it."""
+        return self.backend.partition("@")[0]
+
+
 class Completion(Value):
-    """One reply of a model. ``usage.prompt_tokens`` is 0 on all but the first of n samples of one request."""
+    """One reply of a model. ``usage.prompt_tokens`` is 0 on all but the first of n samples of one request.
+
+    ``reasoning`` is what the model thought in a section of its own before ``text``, where the server tells it apart.
+    """
 
     text: str
+    reasoning: str = ""
     finish_reason: Literal["stop", "length", "tool_calls", "content_filter"] = "stop"
     tool_calls: tuple[ToolCall, ...] = ()
     usage: Usage = Usage()
@@ -270,7 +290,15 @@ class ReviewPlan(Value):
     plan: str
 
 
-Request = Annotated[ApproveCode | ReviewPlan, Field(discriminator="kind")]
+class ApproveTool(Value):
+    """Asks a person: may this solve call ``tool``, from outside? ``description`` is what its server says of it."""
+
+    kind: Literal["approve-tool"] = "approve-tool"
+    tool: str
+    description: str = ""
+
+
+Request = Annotated[ApproveCode | ReviewPlan | ApproveTool, Field(discriminator="kind")]
 """What a solve asks a person."""
 
 
@@ -314,12 +342,13 @@ class Trial(Value):
 Stopped = Literal["finished", "budget", "interrupted", "error"]
 
 
-class Solution(Value):
+class Solution(Displayed, Value):
     """What a solve returns.
 
     ``confidence`` in [0, 1] is an estimate; ``confidence_basis`` says what it rests on, and whether it is calibrated:
     then ``raw_confidence`` is what the strategy itself estimated. ``abstained``: the confidence is less than was asked
     for, so that ``answer`` is only the best candidate. ``certificate`` holds the checks that support the answer.
+    ``usage`` is the sum over the models, ``by_model`` what each of them used and cost.
     ``stopped`` says why the solve ended; "budget" and "interrupted" carry the best answer so far. ``seconds`` is wall
     clock. ``solve_id`` names the solve, which can be resumed by it where ``resumable``; ``waiting_for`` is what it asks
     a person before it goes on. ``recalled`` are the ids of the experiences that a model was shown. ``winner`` is the
@@ -336,6 +365,7 @@ class Solution(Value):
     certificate: tuple[Check, ...] = ()
     candidates: tuple[Candidate, ...] = ()
     usage: Usage = Usage()
+    by_model: tuple[ModelUsage, ...] = ()
     stopped: Stopped = "finished"
     detail: str = ""
     strategy: str

@@ -16,7 +16,8 @@ class Behaviour:
     """How to answer. ``n``: "honour", "ignore" (one choice) or "refuse" (HTTP 400). ``refuse``: fields answered
     with 400 naming them. ``status``, ``raw``: this status, these bytes, instead of a completion. ``cut``: "body"
     closes the connection in the middle of the body, "stream" ends a stream half way and cleanly, "reset" half way
-    and not; "drop" closes without an answer. ``delay_s``: wait first; None: for ever."""
+    and not; "drop" closes without an answer; "hang" stops half way, and stays open. ``delay_s``: wait first; None: for
+    ever. ``stated_usage`` is what it says of tokens, right or wrong."""
 
     n: str = "honour"
     refuse: tuple[str, ...] = ()
@@ -32,6 +33,7 @@ class Behaviour:
     message: dict[str, Any] | None = None
     finish_reason: str | None = "stop"
     usage: bool = True
+    stated_usage: Any = None
     shuffled: bool = False
     key: str | None = None
 
@@ -43,6 +45,9 @@ class FakeEndpoint:
         self.behaviour = behaviour or Behaviour()
         self.script: list[Behaviour] = []
         self.bodies: list[dict[str, Any]] = []
+        self.answered: list[dict[str, Any]] = []
+        self.models: Any = None  # what GET /models says; None: 404
+        self.asked_for_models = 0
         self.open = 0
         self.most_open = 0
         self.disconnected = 0
@@ -52,6 +57,7 @@ class FakeEndpoint:
     async def start(self, host: str = "127.0.0.1", path: str = "/v1") -> FakeEndpoint:
         app = web.Application()
         app.router.add_post(f"{path}/chat/completions", self._answer)
+        app.router.add_get(f"{path}/models", self._models)
         self._runner = web.AppRunner(app, handler_cancellation=True, access_log=None, shutdown_timeout=0.1)
         await self._runner.setup()
         site = web.TCPSite(self._runner, host, 0)
@@ -68,10 +74,18 @@ class FakeEndpoint:
         """Changes the behaviour from now on."""
         self.behaviour = replace(self.behaviour, **changes)
 
+    def next_behaviour(self, body: dict[str, Any]) -> Behaviour:
+        """How this request is answered."""
+        return self.script.pop(0) if self.script else self.behaviour
+
+    async def _models(self, request: web.Request) -> web.Response:
+        self.asked_for_models += 1
+        return _error(404, "no such path") if self.models is None else web.json_response(self.models)
+
     async def _answer(self, request: web.Request) -> web.StreamResponse:
         body = await request.json()
         self.bodies.append(body)
-        how = self.script.pop(0) if self.script else self.behaviour
+        how = self.next_behaviour(body)
         self.open += 1
         self.most_open = max(self.most_open, self.open)
         try:
@@ -103,14 +117,17 @@ class FakeEndpoint:
         if body.get("stream"):
             return await self._stream(request, body, how, count)
         reply = json.dumps(_completion(body, how, count)).encode()
-        if how.cut == "body":
+        if how.cut in ("body", "hang"):
             response = web.StreamResponse(headers={"Content-Length": str(len(reply))})
             response.content_type = how.content_type
             await response.prepare(request)
             await response.write(reply[: len(reply) // 2])
+            if how.cut == "hang":
+                await asyncio.sleep(3600)
             assert request.transport is not None
             request.transport.close()
             return response
+        self.answered.append(body)
         return web.Response(body=reply, content_type=how.content_type, headers=how.headers)
 
     async def _stream(
@@ -124,11 +141,14 @@ class FakeEndpoint:
             chunks = chunks[: len(chunks) // 2]
         for chunk in chunks:
             await response.write(f"data: {json.dumps(chunk)}\n\n".encode())
+        if how.cut == "hang":
+            await asyncio.sleep(3600)
         if how.cut == "reset":
             await asyncio.sleep(0.02)
             assert request.transport is not None
             request.transport.abort()
         elif how.cut != "stream":
+            self.answered.append(body)
             await response.write(b"data: [DONE]\n\n")
         return response
 
@@ -168,7 +188,7 @@ def _completion(body: dict[str, Any], how: Behaviour, count: int) -> dict[str, A
         choices.reverse()
     reply: dict[str, Any] = {"id": "1", "object": "chat.completion", "choices": choices}
     if how.usage:
-        reply["usage"] = _usage(body, texts)
+        reply["usage"] = _usage(body, texts) if how.stated_usage is None else how.stated_usage
     return reply
 
 

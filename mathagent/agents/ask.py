@@ -7,7 +7,7 @@ wrong; after the last try the stated fallback is the reply.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
 from typing import Any, Generic, TypeVar, cast
 
@@ -18,6 +18,7 @@ from mathagent.agents.blocks.sample import draw
 from mathagent.agents.context import RunContext
 from mathagent.agents.reply_ladder import (
     FORM_PROMPTS,
+    Care,
     Unreadable,
     form_of,
     instructions,
@@ -26,7 +27,7 @@ from mathagent.agents.reply_ladder import (
 )
 from mathagent.agents.role import Role
 from mathagent.errors import BackendError
-from mathagent.events import Event, Rung
+from mathagent.events import RUNGS, Event, Rung
 from mathagent.prompts import render
 from mathagent.types import Completion, Message, SamplingParams, Value
 
@@ -46,7 +47,7 @@ class Asked(Generic[R]):
     """The answer to a typed question.
 
     ``rung`` is where the reply was read (None: it fell back), ``attempts`` how many replies that took, ``dropped``
-    how many elements of its lists were wrong and are left out. ``problem`` is what was wrong with the last unreadable
+    how many elements of its lists were wrong and are left out. ``problems`` is what was wrong with each unreadable
     reply. ``limit`` is the budget's limit that ended the asking.
     """
 
@@ -56,8 +57,13 @@ class Asked(Generic[R]):
     attempts: int = 0
     fell_back: bool = False
     dropped: int = 0
-    problem: str = ""
+    problems: tuple[str, ...] = ()
     limit: str | None = None
+
+    @property
+    def problem(self) -> str:
+        """What was wrong with the last unreadable reply."""
+        return self.problems[-1] if self.problems else ""
 
 
 class RungCounts(Value):
@@ -108,8 +114,26 @@ async def ask(
     kind = cast("type[R] | None", reply or role.reply)
     if kind is None or not isinstance(fallback, kind):
         raise TypeError(f"the fallback of role {role.name} must be of its reply's type, {kind}")
-    asker = replace(role, params=(params or role.params).model_copy(update={"n": 1}))
-    asked = await _ask(context, asker, kind, render(role.prompt, **slots), fallback, sample, retries)
+    asker = replace(role, params=params or role.params)
+    question = render(role.prompt, **slots)
+    return await ask_question(context, asker, kind, question, fallback=fallback, sample=sample, retries=retries)
+
+
+async def ask_question(
+    context: RunContext,
+    role: Role,
+    kind: type[R],
+    question: tuple[Message, ...],
+    *,
+    fallback: R,
+    sample: int = 0,
+    retries: int = 2,
+    rungs: Collection[Rung] = RUNGS,
+    care: Care = "forgiving",
+) -> Asked[R]:
+    """As ``ask``, with a ``question`` that is rendered already (its last message is the user's), for a reply of
+    ``kind``. ``rungs`` are those that may be used, ``care`` is how replies are taken."""
+    asked = await _ask(context, role, kind, question, fallback, sample, retries, rungs, care)
     context.emit(
         events.Asked(
             role=role.name,
@@ -131,20 +155,21 @@ async def _ask(
     fallback: R,
     sample: int,
     retries: int,
+    rungs: Collection[Rung],
+    care: Care,
 ) -> Asked[R]:
-    capabilities = context.backend.capabilities
-    ladder = list(rungs_for(capabilities, kind))
+    capabilities, params = context.can(role.name), role.params.model_copy(update={"n": 1})
+    ladder = [rung for rung in rungs_for(capabilities, kind) if rung in rungs]
     unread: Completion | None = None
-    attempts, problem = 0, ""
+    problems: tuple[str, ...] = ()
+    attempts = 0
     while attempts <= retries:
         rung = ladder[0]
         form = form_of(rung, capabilities, kind).model_copy(update={"typed": True})
         told = instructions(rung, kind)
-        messages = _first(question, told) if unread is None else _again(question, unread, problem, told)
+        messages = _first(question, told) if unread is None else _again(question, unread, problems[-1], told)
         try:
-            drafts, limit = await draw(
-                context, messages, role.params, role=role.name, first_sample=sample, form=form
-            )
+            drafts, limit = await draw(context, messages, params, role=role.name, first_sample=sample, form=form)
         except BackendError as error:
             if rung not in ("tool-call", "schema") or error.status not in _REFUSALS:
                 raise
@@ -152,18 +177,20 @@ async def _ask(
             continue
         completion = drafts[0].completion if drafts else None
         if completion is None:
-            return Asked(fallback, attempts=attempts, fell_back=True, problem=problem, limit=limit)
+            return Asked(fallback, attempts=attempts, fell_back=True, problems=problems, limit=limit)
         attempts += 1
-        reading = read(completion, rung, kind)
+        reading = read(completion, rung, kind, care)
         if not isinstance(reading, Unreadable):
-            return Asked(reading.reply, reading.reasoning, reading.rung, attempts, False, reading.dropped, problem)
-        unread, problem = completion, reading.problem
+            return Asked(
+                reading.reply, reading.reasoning, reading.rung, attempts, False, reading.dropped, problems
+            )
+        unread, problems = completion, (*problems, reading.problem)
         if completion.finish_reason == "content_filter":
-            problem = "the model's provider withheld the reply"
+            problems = (*problems[:-1], "the model's provider withheld the reply")
             break
         if len(ladder) > 1:
             ladder.pop(0)
-    return Asked(fallback, attempts=attempts, fell_back=True, problem=problem)
+    return Asked(fallback, attempts=attempts, fell_back=True, problems=problems)
 
 
 def _first(question: tuple[Message, ...], told: str) -> tuple[Message, ...]:

@@ -1,4 +1,4 @@
-"""RunContext: everything a graph may use while it solves one problem. Only solver.py builds one."""
+"""RunContext: everything a graph may use while it solves one problem. Only the parts of a solver build one."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from mathagent.answers.compare import AnswerComparer
 from mathagent.budget import Meter
 from mathagent.events import Event
 from mathagent.memory.base import ExperienceStore, Hit, Query
-from mathagent.models.base import Backend
+from mathagent.models.base import Backend, Capabilities
+from mathagent.models.wrapper import capabilities_for
 from mathagent.sandbox.base import Limits, Sandbox
 from mathagent.tools.base import Tool
 
@@ -49,3 +50,6 @@ class RunContext:
     memory: Memory | None = None
     tools: Mapping[str, Tool] = field(default_factory=dict)
     open_model: Callable[[str, str | None], Backend] | None = None
+    def can(self, role: str) -> Capabilities:
+        """What the model can do that ``role`` asks: the solve's own, or that of the role."""
+        return capabilities_for(self.backend, role)

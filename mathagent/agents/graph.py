@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
+from langchain_core.runnables.config import var_child_runnable_config
 from langgraph.graph import StateGraph
 from langgraph.graph.state import CompiledStateGraph
 
@@ -56,6 +57,8 @@ async def run_graph(
     A checkpoint is written before the next node starts (durability "sync"): a killed process loses the node that
     ran; a graph that is compiled already keeps none. Streams state values, since a run that raises gives back nothing
     else. Only errors of ours are returned: a programming error raises.
+
+    It stands apart from a graph whose node it may run in: else that one's checkpointer and stream would be its own.
     """
     last: dict[str, Any] = {}
     error: MathagentError | None = None
@@ -65,12 +68,18 @@ async def run_graph(
         config["configurable"] = {"thread_id": saver.path.stem}
         durable["durability"] = "sync"
     runnable = graph.compile(checkpointer=saver) if isinstance(graph, StateGraph) else graph
-    stream = runnable.astream(None if resume else start, config, context=context, stream_mode="values", **durable)
+    outer = var_child_runnable_config.get()
+    apart = var_child_runnable_config.set(None if outer is None else {"callbacks": outer.get("callbacks")})
     try:
+        stream = runnable.astream(
+            None if resume else start, config, context=context, stream_mode="values", **durable
+        )
         async for values in stream:
             last = {**last, **values}  # the values of an interrupt hold nothing else
     except MathagentError as failure:
         error = failure
+    finally:
+        var_child_runnable_config.reset(apart)
     interrupts = last.pop(_INTERRUPTS, ())
     # Nodes are not validated on output by LangGraph: do it once, here.
     state = SolveState.model_validate(last) if last else start

@@ -20,6 +20,8 @@ from mathagent.prompts import render
 from mathagent.sandbox.base import Layer, Limits, Sandbox, Session
 from mathagent.types import (
     ApproveCode,
+    Approved,
+    ApproveTool,
     Completion,
     Edited,
     Execution,
@@ -141,6 +143,23 @@ async def review_plan(context: RunContext, plan: str) -> str:
     if isinstance(response, Edited):
         return response.text
     return "" if isinstance(response, Refused) else plan
+
+
+async def refused_tool(interrupts: Interrupts | None, tool: str, description: str) -> str:
+    """Why ``tool``, from outside, may not be called; "" where a person allows it. They are asked once a solve.
+
+    Where nobody can be asked, it may not; but where programs wait for a person, too, the solve stops and waits, to be
+    resumed with their answer.
+    """
+    human = None if interrupts is None else interrupts.human
+    if interrupts is None or human is None or (human.on_interrupt is None and not human.approve_code):
+        server = tool.partition(".")[0]
+        return f"a person must allow it first, and nobody can be asked; or set trusted = true in [mcp.servers.{server}]"
+    response = await interrupts.ask(ApproveTool(tool=tool, description=description))
+    if isinstance(response, Approved):
+        return ""
+    reason = response.reason.strip() if isinstance(response, Refused) else ""
+    return f"a person did not allow it{f': {reason}' if reason else ''}"
 
 
 def with_hints(messages: Sequence[Message], hints: Sequence[str]) -> tuple[Message, ...]:

@@ -6,15 +6,17 @@ the rung that it was asked on and by all below: a model that answers in text whe
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Literal, TypeVar
 
 from pydantic import JsonValue, ValidationError
 
 from mathagent.agents.blocks.sample import FREE_TEXT, ReplyForm
 from mathagent.agents.lenient_json import json_values
-from mathagent.agents.reply_schema import REASONING, describe, fit, labels, wire_schema
+from mathagent.agents.reply_fit import fit
+from mathagent.agents.reply_schema import REASONING, describe, labels, wire_schema
 from mathagent.events import RUNGS, Rung
 from mathagent.models.base import Capabilities, ToolSpec
 from mathagent.prompts import render
@@ -25,6 +27,11 @@ R = TypeVar("R", bound=Value)
 FORM_PROMPTS = ("ask/tool_call", "ask/schema", "ask/block", "ask/labels")
 TOOL_NAME = "reply"
 MAX_PROBLEMS = 5
+
+Care = Literal["forgiving", "exact", "strict"]
+"""How a reply is taken. "forgiving": what is clearly enough meant is put right, wrong elements of its lists are left
+out, a reply that was cut counts as far as it goes. "exact": nothing is left out or guessed, but "72.0" is a number.
+"strict": its values are of the JSON types that were asked for."""
 
 # Any JSON object that begins with the reasoning: for servers that know grammars but no schemas.
 GRAMMAR = r"""
@@ -93,18 +100,22 @@ def instructions(rung: Rung, kind: type[Value]) -> str:
     return render(f"ask/{rung}", shape=describe(schema))[0].content
 
 
-def read(completion: Completion, asked_on: Rung, kind: type[R]) -> Reading[R] | Unreadable:
+def read(
+    completion: Completion, asked_on: Rung, kind: type[R], care: Care = "forgiving"
+) -> Reading[R] | Unreadable:
     """Reads a reply on the rung that it was asked on, or on the first one below where it validates.
 
-    A reply that was cut counts as far as it is complete, if that is all that its type needs. The problem of an
-    unreadable one is that of the highest rung on which anything stood.
+    A forgivingly read reply that was cut counts as far as it is complete, if that is all that its type needs. The
+    problem of an unreadable one is that of the highest rung on which anything stood.
     """
     cut = completion.finish_reason == "length"
     schema = wire_schema(kind)
     problem = ""
     for rung in RUNGS[RUNGS.index(asked_on) :]:
+        if (cut and care != "forgiving") or (rung == "labels" and care == "strict"):
+            break  # half of what was meant; lines without a type
         for value in _values(completion, rung, schema, cut):
-            reading = _validated(fit(value, schema), rung, kind)
+            reading = _validated(value, rung, kind, care)
             if isinstance(reading, Reading):
                 return reading
             problem = problem or reading.problem
@@ -159,13 +170,18 @@ def _labelled_value(segment: str, schema: dict[str, Any]) -> JsonValue:
     return lines[0].strip(" \t,.*\"'}") if lines else ""
 
 
-def _validated(value: JsonValue, rung: Rung, kind: type[R]) -> Reading[R] | Unreadable:
-    """The reply in ``value``. Elements of a list that are wrong are left out where others of the list are right."""
+def _validated(value: JsonValue, rung: Rung, kind: type[R], care: Care) -> Reading[R] | Unreadable:
+    """The reply in ``value``. Of a forgivingly read one, elements of a list that are wrong are left out where others of
+    the list are right."""
+    if care != "strict":
+        value = fit(value, wire_schema(kind), exact=care == "exact")
     if not isinstance(value, dict) or not value.keys() - {REASONING}:
         return Unreadable(f"the reply has none of the keys that were asked for: {', '.join(kind.model_fields)}")
     told = value.get(REASONING)
     reasoning = told if isinstance(told, str) else ""
     fields = {name: one for name, one in value.items() if name != REASONING}
+    if care != "forgiving":
+        return _as_written(fields, reasoning, rung, kind, strict=care == "strict")
     try:
         return Reading(rung, kind.model_validate(fields), reasoning)
     except ValidationError as error:
@@ -175,6 +191,19 @@ def _validated(value: JsonValue, rung: Rung, kind: type[R]) -> Reading[R] | Unre
     except ValidationError:
         return unreadable
     return Reading(rung, reply, reasoning, dropped=_elements(fields) - _elements(sound)) if sound else unreadable
+
+
+def _as_written(
+    fields: dict[str, JsonValue], reasoning: str, rung: Rung, kind: type[R], *, strict: bool
+) -> Reading[R] | Unreadable:
+    """The reply in ``fields``, all of it; in JSON's own types where ``strict``."""
+    asked = {name: one for name, one in fields.items() if name in kind.model_fields}
+    try:
+        return Reading(rung, kind.model_validate_json(json.dumps(asked), strict=strict), reasoning)
+    except ValidationError as error:
+        return Unreadable(_problem(error))
+    except RecursionError:
+        return Unreadable("the reply is nested too deeply")
 
 
 def _sound_parts(fields: dict[str, JsonValue], error: ValidationError) -> dict[str, JsonValue]:

@@ -21,6 +21,7 @@ from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.base import ChannelVersions, Checkpoint, CheckpointMetadata, CheckpointTuple
 from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
 from langgraph.config import get_config
+from pydantic import Field
 
 from mathagent.agents.blobs import put_back, take_out
 from mathagent.agents.state_serializer import StateSerializer
@@ -59,6 +60,7 @@ class Progress(Value):
     """What a solve had used and proposed, beside its state: the candidates by sample number."""
 
     usage: Usage = Usage()
+    by_model: dict[str, Usage] = Field(default_factory=dict)
     seconds: float = 0.0
     proposed: tuple[tuple[int, Candidate], ...] = ()
 
@@ -101,20 +103,23 @@ class SolveSaver(AsyncSqliteSaver):
         stored = dict(latest.metadata).get("progress", {})
         progress = put_back(Progress.model_validate(stored), self.blobs)
         done = {task for task, channel, _ in latest.pending_writes or () if channel not in _UNFINISHED}
-        usage, seconds = progress.usage, progress.seconds
+        usage, seconds, by_model = progress.usage, progress.seconds, dict(progress.by_model)
         query = "SELECT key, task, completion, seconds FROM drawn WHERE base = ?"
         async for key, task, text, at in await self._rows(query, (self._base,)):
             completion = Completion.model_validate_json(text)
             seconds = max(seconds, at)
             if task in done:  # one of several parallel nodes: it has ended, and will not ask again
                 usage += completion.counted_usage
+                model = key.partition(" ")[2]
+                by_model[model] = by_model.get(model, Usage()) + completion.counted_usage
             else:
                 self._replays[key] = completion
         query = "SELECT task, sample, candidate FROM proposed WHERE base = ? ORDER BY rowid"
         rows = [row async for row in await self._rows(query, (self._base,))]
         late = [(sample, Candidate.model_validate_json(text)) for task, sample, text in rows if task in done]
         proposed = (*progress.proposed, *late)
-        return progress.model_copy(update={"usage": usage, "seconds": seconds, "proposed": proposed})
+        used = {"usage": usage, "by_model": by_model, "seconds": seconds}
+        return progress.model_copy(update={**used, "proposed": proposed})
 
     async def notes(self, kind: str) -> dict[str, str]:
         """The notes of one kind, by key, in the order of their keys."""

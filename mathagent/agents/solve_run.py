@@ -4,19 +4,27 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from contextlib import ExitStack, suppress
 from dataclasses import replace
 
+from mathagent import telemetry
 from mathagent.agents.blocks.select import vote
 from mathagent.agents.context import RunContext
 from mathagent.agents.graph import GraphRun, compiled, run_graph
 from mathagent.agents.human import Human, Interrupts
+from mathagent.agents.outside_tools import OutsideTools
 from mathagent.agents.saver import Progress
 from mathagent.agents.state import SolveState
 from mathagent.agents.strategy import Strategy, StrategyConfig
 from mathagent.agents.thread import SolveThread
 from mathagent.budget import Meter
 from mathagent.events import CandidateProposed, Event, HintGiven, PersonAsked, SolveFinished, SolveStarted
+from mathagent.models.prices import usage_by_model
 from mathagent.types import Candidate, Solution, Stopped
+
+
+INTERRUPT_S = 1.0
+"""How often an interrupt is looked at: an event that is set in another thread does not wake this one."""
 
 
 class Emitter:
@@ -26,6 +34,7 @@ class Emitter:
         self.on_event = on_event
         self.proposed: list[tuple[int, Candidate]] = []
         self.on_proposed: Callable[[int, Candidate], None] = lambda sample, candidate: None
+        self.observe: Callable[[Event], None] = lambda event: None
         self._finished = False
 
     def __call__(self, event: Event) -> None:
@@ -34,6 +43,7 @@ class Emitter:
         if isinstance(event, CandidateProposed):
             self.proposed.append((event.sample, event.candidate))
             self.on_proposed(event.sample, event.candidate)
+        self.observe(event)
         if self.on_event is not None:
             self.on_event(event)
 
@@ -49,7 +59,9 @@ class SolveRun:
     def __init__(self, thread: SolveThread, human: Human, emit: Emitter) -> None:
         self.thread, self.spec, self.human, self.emit = thread, thread.spec, human, emit
         progress = thread.progress
-        self.meter = Meter(self.spec.budget, usage=progress.usage, seconds=progress.seconds)
+        self.meter = Meter(
+            self.spec.budget, usage=progress.usage, seconds=progress.seconds, by_model=progress.by_model
+        )
         human.approve_code |= self.spec.approve_code
         human.review_plans |= self.spec.review_plans
         self._take_hints()
@@ -65,8 +77,12 @@ class SolveRun:
         strategy: Strategy,
         config: StrategyConfig,
         interrupt: asyncio.Event | None,
+        outside: OutsideTools | None = None,
     ) -> tuple[Solution, bool]:
-        """The solution, and whether the solve can be resumed. Raises the error that ended it before any answer."""
+        """The solution, and whether the solve can be resumed. Raises the error that ended it before any answer.
+
+        ``outside`` are tools that are added to those of ``context``.
+        """
         started = SolveStarted(
             problem_id=self.spec.problem.id,
             strategy=strategy.name,
@@ -81,7 +97,15 @@ class SolveRun:
         if self.thread.saver is not None:
             self.emit.on_proposed = self.thread.saver.propose
         watcher = asyncio.ensure_future(forward_interrupt(interrupt, self.meter))
-        try:
+        tracing = telemetry.solving(
+            strategy.name, self.spec.model, self.spec.solve_id, resumed=self.thread.resumed
+        )
+        with ExitStack() as ending:
+            ending.callback(watcher.cancel)
+            traced = ending.enter_context(tracing)
+            self.emit.observe = traced.on_event
+            if outside is not None:
+                context = await outside.added(context, strategy, measured=self.spec.measured)
             kept = self.thread.saver is not None
             built = config if context.memory is not None else config.without_memory()
             run = await run_graph(
@@ -92,15 +116,15 @@ class SolveRun:
                 resume=self.thread.begun,
             )
             run = await self._best_so_far(run, context)
-        finally:
-            watcher.cancel()
-        early = run.error is not None or run.waiting_for is not None or self.meter.interrupted
-        keep = early and self.thread.durable
+            early = run.error is not None or run.waiting_for is not None or self.meter.interrupted
+            keep = early and self.thread.durable
+            solution = self._solution(run, strategy, config, keep)
+            traced.finished(solution)
         if run.waiting_for is not None:
             self.thread.keep_waiting(run.waiting_for)
             if self.human.on_interrupt is None:
                 self.emit(PersonAsked(request=run.waiting_for))
-        return self._solution(run, strategy, config, keep), keep
+        return solution, keep
 
     def _take_hints(self) -> None:
         """The hints given before and now; further ones are kept as they come."""
@@ -117,7 +141,10 @@ class SolveRun:
 
     def _progress(self) -> Progress:
         return Progress(
-            usage=self.meter.usage, seconds=round(self.meter.seconds, 3), proposed=tuple(self.emit.proposed)
+            usage=self.meter.usage,
+            by_model=dict(self.meter.by_model),
+            seconds=round(self.meter.seconds, 3),
+            proposed=tuple(self.emit.proposed),
         )
 
     async def _best_so_far(self, run: GraphRun, context: RunContext) -> GraphRun:
@@ -153,6 +180,7 @@ class SolveRun:
             certificate=state.certificate,
             candidates=tuple(state.candidates),
             usage=meter.usage,
+            by_model=usage_by_model(meter.by_model),
             stopped=stopped,
             detail=detail,
             strategy=strategy.name,
@@ -169,7 +197,9 @@ class SolveRun:
 
 
 async def forward_interrupt(interrupt: asyncio.Event | None, meter: Meter) -> None:
-    """Ends the budget of ``meter`` once ``interrupt`` is set."""
+    """Ends the budget of ``meter`` once ``interrupt`` is set, at once or, by another thread, ``INTERRUPT_S`` later."""
     if interrupt is not None:
-        await interrupt.wait()
+        while not interrupt.is_set():
+            with suppress(TimeoutError):
+                await asyncio.wait_for(interrupt.wait(), INTERRUPT_S)
         meter.interrupt()

@@ -26,6 +26,7 @@ from mathagent.cli.options import (
     MemoryModeOption,
     Model,
     NoCache,
+    Roles,
     Samples,
     Sandbox,
     Seed,
@@ -35,12 +36,15 @@ from mathagent.cli.options import (
     budget_of,
     config_of,
     memory_mode_of,
+    model_of,
     sandbox_name,
     strategy_list,
 )
 from mathagent.cli.perturb_options import perturb, robustness
 from mathagent.cli.report_options import report
 from mathagent.cli.runs_group import replay
+from mathagent.cli.serve_model import serve_model
+from mathagent.cli.serve_options import serve
 from mathagent.errors import MathagentError
 
 EXIT_DONE, EXIT_FAILED, EXIT_USAGE, EXIT_PARTIAL, EXIT_INTERRUPTED = 0, 1, 2, 3, 130
@@ -113,6 +117,7 @@ def solve(
         typer.Option("--strategy", "-s", help="cot, pal, …; or a composition such as 'pal | vote(cot, tir)'."),
     ] = None,
     model: Model = None,
+    roles: Roles = None,
     base_url: BaseUrl = None,
     budget_tokens: BudgetTokens = None,
     budget_seconds: BudgetSeconds = None,
@@ -159,7 +164,7 @@ def solve(
             problem=problem,
             file=file,
             strategy=strategy,
-            model=model,
+            model=model_of(model, roles),
             base_url=base_url,
             budget=budget_of(budget_tokens, budget_seconds, budget_calls),
             config=config_of(n, temperature, settings),
@@ -188,6 +193,8 @@ app.command("replay")(replay)
 app.command("perturb")(perturb)
 app.command("robustness")(robustness)
 app.command("optimize-prompt")(optimize_prompt)
+app.command("serve-model")(serve_model)
+app.command("serve")(serve)
 
 
 @app.command()

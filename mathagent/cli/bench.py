@@ -185,7 +185,10 @@ def _show(arguments: BenchArguments, run: RunInfo, records: Sequence[Record]) ->
     lines = [arm_line(arm) for arm in arms(records)]
     if arguments.as_json:
         shown = [
-            {**line.summary.model_dump(), "name": line.name, "dollars": line.dollars, "run": run.id}
+            {
+                **line.summary.model_dump(),
+                **{"name": line.name, "dollars": line.dollars, "copies": line.copies, "run": run.id},
+            }
             for line in lines
         ]
         sys.stdout.write(json.dumps(shown, indent=2) + "\n")

@@ -20,6 +20,7 @@ from mathagent.cli.options import (
     MemoryModeOption,
     NoCache,
     RecordsOutput,
+    Roles,
     RunName,
     Samples,
     Sandbox,
@@ -48,8 +49,13 @@ def bench(
     ] = None,
     model: Annotated[
         str | None,
-        typer.Option("--model", "-m", help="Models, separated by commas, such as openai:gpt-4o-mini."),
+        typer.Option(
+            "--model",
+            "-m",
+            help="Models to compare, separated by commas, such as openai:gpt-4o-mini or 'cascade(small,large)'.",
+        ),
     ] = None,
+    roles: Roles = None,
     base_url: BaseUrl = None,
     attempts: Annotated[
         int | None, typer.Option(min=1, help="Attempts at each problem, each with a seed of its own.")
@@ -105,7 +111,7 @@ def bench(
         "limit": limit,
         "strategies": strategy_list(strategy, "--strategy"),
         "settings": config_of(n, temperature, settings) or None,
-        "models": _names(model, "--model", "model"),
+        "models": _models(model, roles),
         "attempts": attempts,
         "seed": seed,
         "budget": {key.removeprefix("max_"): value for key, value in budget.model_dump(exclude_none=True).items()}
@@ -134,13 +140,16 @@ def bench(
     )
 
 
-def _names(listed: str | None, option: str, noun: str) -> list[str] | None:
-    """The names in a list with commas. Raises UsageError where it holds none."""
+def _models(listed: str | None, roles: list[str] | None) -> list[str] | None:
+    """The models in a list with commas, each with those of single roles. Raises UsageError where it names none."""
+    from mathagent.config import settings
     from mathagent.errors import UsageError
+    from mathagent.models.model_names import read_roles, split_models, with_roles
 
+    by_role = read_roles(roles or ())
     if listed is None:
-        return None
-    names = [name.strip() for name in listed.split(",") if name.strip()]
+        return [with_roles(settings().model, by_role)] if by_role else None
+    names = split_models(listed)
     if not names:
-        raise UsageError(f"{option} names no {noun}")
-    return names
+        raise UsageError("--model names no model")
+    return [with_roles(name, by_role) for name in names]

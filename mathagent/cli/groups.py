@@ -1,4 +1,4 @@
-"""The commands that come in groups: datasets, memory, models, runs and strategies."""
+"""The commands that come in groups: datasets, mcp, memory, models, runs and strategies."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from mathagent.cli.datasets_group import datasets_app
+from mathagent.cli.mcp_group import mcp_app
 from mathagent.cli.memory_group import memory_app
 from mathagent.cli.options import AsJson, Settings, config_of
 from mathagent.cli.runs_group import runs_app
@@ -16,6 +17,7 @@ models_app = typer.Typer(help="The models that come by themselves: list, pull, r
 strategies_app = typer.Typer(help="The strategies: list, show.", invoke_without_command=True)
 GROUPS = {
     "datasets": datasets_app,
+    "mcp": mcp_app,
     "memory": memory_app,
     "models": models_app,
     "runs": runs_app,

@@ -16,9 +16,21 @@ if TYPE_CHECKING:
 
 Model = Annotated[
     str | None,
-    typer.Option("--model", "-m", help="backend:name, such as embedded:qwen2.5-coder-1.5b or openai:gpt-4o-mini."),
+    typer.Option(
+        "--model",
+        "-m",
+        help="backend:name, such as embedded:qwen2.5-coder-1.5b or openai:gpt-4o-mini; several, separated by commas,"
+        " are a cascade from the cheapest.",
+    ),
 ]
-BaseUrl = Annotated[str | None, typer.Option(help="URL of an OpenAI-compatible endpoint (ends in /v1).")]
+Roles = Annotated[
+    list[str] | None,
+    typer.Option("--role", help="ROLE=MODEL: a model for one role, such as verifier=openai:gpt-4o; may be repeated."),
+]
+BaseUrl = Annotated[
+    str | None,
+    typer.Option(help="URL of an OpenAI-compatible endpoint (ends in /v1); several, separated by commas, share."),
+]
 BudgetTokens = Annotated[int | None, typer.Option(help="Completion tokens to spend on a problem at most.")]
 BudgetSeconds = Annotated[float | None, typer.Option(help="Seconds to spend on a problem at most.")]
 BudgetCalls = Annotated[int | None, typer.Option(help="Model calls (samples) to spend on a problem at most.")]
@@ -78,6 +90,16 @@ def memory_mode_of(memory: Path | None, mode: str | None) -> MemoryMode | None:
     if chosen == "off" and memory is not None:
         raise UsageError("--memory names a memory, --memory-mode off takes none; leave out one of them")
     return chosen
+
+
+def model_of(model: str | None, roles: list[str] | None) -> str | None:
+    """The model, with those of single roles, as one text (None: the default one). Raises UsageError."""
+    if not roles:
+        return model
+    from mathagent.config import settings
+    from mathagent.models.model_names import read_roles, with_roles
+
+    return with_roles(model or settings().model, read_roles(roles))
 
 
 def budget_of(tokens: int | None, seconds: float | None, calls: int | None) -> Budget:

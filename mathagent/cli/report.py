@@ -114,7 +114,7 @@ def _render(form: str, arguments: ReportArguments, groups: Sequence[ArmRecords])
     if form == "md":
         return report_markdown(report, tables)
     if form == "latex":
-        return report_latex(tables)
+        return report_latex(report, tables)
     if not tables:
         raise UsageError(f"the table '{names[0]}' is empty: these records hold nothing for it")
     return report_csv(tables[0])

@@ -68,7 +68,7 @@ def resumed_arguments(arguments: SolveArguments) -> SolveArguments:
     return arguments.model_copy(
         update={
             "model": arguments.model or spec.model,
-            "base_url": arguments.base_url or (spec.base_url if spec.model.startswith("openai:") else None),
+            "base_url": arguments.base_url or (spec.base_url if "openai:" in spec.model else None),
             "sandbox": stored_sandbox if arguments.sandbox == INTERACTIVE_SANDBOX else arguments.sandbox,
             "cache": arguments.cache and spec.cache,
             "memory_mode": memory_mode,

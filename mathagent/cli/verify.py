@@ -38,10 +38,9 @@ def verify_command(source: str, *, sandbox: str, timeout_s: float, as_json: bool
 
 def exit_code(checks: Sequence[Check]) -> int:
     """0: none fails and a strong one holds; 1: one fails; 3: none of the two, or there is no certificate."""
-    if any(check.outcome == "fails" for check in checks):
-        return EXIT_FAILS
-    strong = any(check.outcome == "holds" and check.strength == "strong" for check in checks)
-    return EXIT_HOLDS if strong else EXIT_UNDECIDED
+    from mathagent.scorers.checks import certificate_outcome
+
+    return {"holds": EXIT_HOLDS, "fails": EXIT_FAILS, "undecided": EXIT_UNDECIDED}[certificate_outcome(checks)]
 
 
 def read_solution(source: str) -> Solution:

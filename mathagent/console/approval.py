@@ -1,4 +1,5 @@
-"""Putting a solve's questions before the person at the terminal: may this program run, is this plan good?"""
+"""Putting a solve's questions before the person at the terminal: may this program run, is this plan good, may this tool
+be called?"""
 
 from __future__ import annotations
 
@@ -8,12 +9,14 @@ from prompt_toolkit import PromptSession
 from prompt_toolkit.application import create_app_session
 from rich.console import Console
 
+from mathagent.console.clean_text import one_line
 from mathagent.console.page import Page
-from mathagent.types import ApproveCode, Approved, Edited, Refused, Request, Response
+from mathagent.types import ApproveCode, Approved, ApproveTool, Edited, Refused, Request, Response
 
 _QUESTIONS = {
     "approve-code": "run this program? [y]es, [n]o, [e]dit: ",
     "review-plan": "follow this plan? [y]es, [n]o, [e]dit: ",
+    "approve-tool": "let this solve call it? [y]es, [n]o: ",
 }
 
 
@@ -29,20 +32,28 @@ class Approver:
 
     async def __call__(self, request: Request) -> Response:
         """What the person answers to ``request``."""
-        text = request.program if isinstance(request, ApproveCode) else request.plan
-        if isinstance(request, ApproveCode):
-            self._page.code(text)
-        else:
-            self._page.prose(text)
+        text = self._show(request)
         while True:
             said = (await self._read(_QUESTIONS[request.kind])).strip().lower()
             if said in ("y", "yes"):
                 return Approved()
             if said in ("n", "no"):
                 return Refused(reason=(await self._read("why not (the model may see it; may be empty): ")).strip())
-            if said in ("e", "edit"):
+            if said in ("e", "edit") and not isinstance(request, ApproveTool):
                 self._page.line("edit; Alt-Enter (or Esc, Enter) when done", style="dim")
                 return Edited(text=await self._read("", default=text, multiline=True))
+
+    def _show(self, request: Request) -> str:
+        """Shows what is asked about; returns the text that may be edited."""
+        if isinstance(request, ApproveTool):
+            said = one_line(request.description, 400)
+            self._page.line(f"the tool {one_line(request.tool, 120)}{f' says of itself: {said}' if said else ''}")
+            return ""
+        if isinstance(request, ApproveCode):
+            self._page.code(request.program)
+            return request.program
+        self._page.prose(request.plan)
+        return request.plan
 
     async def _read(self, question: str, *, default: str = "", multiline: bool = False) -> str:
         with create_app_session():

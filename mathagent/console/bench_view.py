@@ -25,6 +25,7 @@ from mathagent.console.bench_words import (
 from mathagent.console.clean_text import one_line
 from mathagent.evals.costs import costs_of
 from mathagent.evals.metrics import ArmRecords, Summary, summarize
+from mathagent.evals.metrics.arms import copies_words
 from mathagent.evals.progress import Tally
 from mathagent.evals.records import Record
 from mathagent.types import Value
@@ -158,18 +159,23 @@ def _cells(tally: Tally, room: int) -> list[ConsoleRenderable]:
 
 
 class ArmLine(Value):
-    """One row of the table: an arm's name, its numbers, and what it cost altogether (None: no price is known)."""
+    """One row of the table: an arm's name, its numbers, and what it cost altogether (None: no price is known).
+
+    ``copies``: the ids of items that stand several times in the data set, and count once.
+    """
 
     name: str
     summary: Summary
     dollars: float | None
+    copies: tuple[tuple[str, ...], ...] = ()
 
 
 def arm_line(arm: ArmRecords) -> ArmLine:
     """The row of one arm."""
     costs = costs_of(arm.records)
     summary = summarize(arm.records, strategy=arm.strategy, model=arm.model, dataset=arm.dataset)
-    return ArmLine(name=arm.name, summary=summary, dollars=None if costs.unpriced else costs.dollars)
+    dollars = None if costs.unpriced else costs.dollars
+    return ArmLine(name=arm.name, summary=summary, dollars=dollars, copies=arm.copies)
 
 
 def show_summaries(console: Console, lines: Sequence[ArmLine]) -> None:
@@ -208,7 +214,11 @@ def _show_table(console: Console, title: str, lines: Sequence[ArmLine]) -> None:
             table.add_row(*(Text(cell) for cell in row))
         console.print(table)
     for one in lines:
-        console.print(f"not right, {one.name}: {_failures(one.summary)}", markup=False, highlight=False)
+        console.print(
+            f"not right, {one.name}: {_failures(one.summary)}{_at_least(one.summary)}", markup=False, highlight=False
+        )
+    for told in dict.fromkeys(copies_words(one.copies) for one in lines if one.copies):
+        console.print(one_line(told), markup=False, highlight=False)
 
 
 _Column = tuple[str, list[str]]
@@ -235,6 +245,13 @@ def _show_blocks(console: Console, columns: Sequence[_Column]) -> None:
 
 def _share(accuracy: float | None) -> str:
     return "–" if accuracy is None else f"{accuracy:.1%}"
+
+
+def _at_least(summary: Summary) -> str:
+    """What attempts without a grade may hide."""
+    if not summary.ungraded or summary.accuracy_at_least is None:
+        return ""
+    return f" (were the {summary.ungraded} without a grade wrong, accuracy {summary.accuracy_at_least:.1%})"
 
 
 def _seconds(summary: Summary) -> str:

@@ -75,7 +75,7 @@ def _show_error(page: Page, arm: ComparedArm) -> None:
     notes = list(arm.notes)
     if one.standard_error is not None and one.clusters < one.scored:
         notes.insert(0, f"{one.clusters} families: clustered standard error {100 * one.standard_error:.1f} points")
-    if one.undecided or one.errors:
+    if one.ungraded:
         at_least = "" if one.accuracy_at_least is None else f"accuracy {percent(one.accuracy_at_least)}"
         notes.append(f"were all of them wrong: {at_least}")
     if notes:

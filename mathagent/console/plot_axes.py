@@ -11,6 +11,7 @@ from html import escape
 from itertools import pairwise
 from math import ceil, floor, log10
 from typing import Literal
+from unicodedata import east_asian_width
 
 from markupsafe import Markup
 
@@ -25,6 +26,11 @@ _SHAPES: tuple[Callable[[float, float], str], ...] = (
     lambda x, y: f'<path d="M{x:.1f} {y - 6.5:.1f}l6 6.5l-6 6.5l-6 -6.5z"/>',
     lambda x, y: f'<path d="M{x:.1f} {y + 6:.1f}l5.5 -10h-11z"/>',
 )
+_LETTER = 6.6
+"""The width of a letter at the size of labels, a little over the mean."""
+_LABEL_ROWS = (-7, 15, 4, 28, -20, 41, -33)
+"""How far below its point a label's foot may stand, the nearest first."""
+_Box = tuple[float, float, float, float]
 
 
 class Scale(Value):
@@ -84,6 +90,7 @@ class Axes:
         self.width, self.height = width, height
         self._left, self._right, self._top, self._bottom = 52, 24, 24, 44
         self._body: list[str] = []
+        self._taken: list[_Box] = []
         self._frame(x_label, y_label)
 
     def at_x(self, value: float) -> float:
@@ -131,18 +138,37 @@ class Axes:
 
     def mark(self, x: float, y: float, series: int, tip: str) -> None:
         """A point of the ``series``-th series."""
+        column, row = self.at_x(x), self.at_y(y)
+        self._taken.append((column - 5, row - 5, column + 5, row + 5))
         self._body.append(
-            f'<g class="mark {colour(series)}">{_shape(series, self.at_x(x), self.at_y(y))}{_tip(tip)}</g>'
+            f'<g class="mark {colour(series)}">{_shape(series, column, row)}{_tip(tip)}</g>'
         )
 
-    def label(self, x: float, y: float, text: str, *, below: bool = False) -> None:
-        """Words beside a point, on the side where there is room."""
+    def label(self, x: float, y: float, text: str) -> None:
+        """Words beside a point, where they lie on no other words and no mark that is there already; none where every
+        place is taken. Marks come first, labels after."""
         column, row = self.at_x(x), self.at_y(y)
+        shown = clean(text)
+        width = sum(2 if east_asian_width(char) in "WF" else 1 for char in shown) * _LETTER
         left_half = column < (self._left + self.width - self._right) / 2
-        anchor, shift = ("start", 9) if left_half else ("end", -9)
-        self._body.append(
-            f'<text class="name" x="{column + shift:.1f}" y="{row + (15 if below else -7):.1f}"'
-            f' text-anchor="{anchor}">{escape(clean(text))}</text>'
+        for lower in _LABEL_ROWS:
+            for right in (left_half, not left_half):
+                start = column + 9 if right else column - 9 - width
+                box = (start, row + lower - 10, start + width, row + lower + 3)
+                if self._is_free(box):
+                    self._taken.append(box)
+                    anchor, at = ("start", column + 9) if right else ("end", column - 9)
+                    self._body.append(
+                        f'<text class="name" x="{at:.1f}" y="{row + lower:.1f}" text-anchor="{anchor}">'
+                        f"{escape(shown)}</text>"
+                    )
+                    return
+
+    def _is_free(self, box: _Box) -> bool:
+        inside = box[0] >= 0 and box[2] <= self.width and box[1] >= 0 and box[3] <= self.height - self._bottom
+        return inside and not any(
+            box[0] < other[2] and other[0] < box[2] and box[1] < other[3] and other[1] < box[3]
+            for other in self._taken
         )
 
     def svg(self, title: str, description: str) -> Markup:

@@ -41,6 +41,8 @@ from mathagent.events import (
     SolveFinished,
     SolveStarted,
     TokenDelta,
+    ToolFinished,
+    ToolStarted,
     Voted,
     Warned,
 )
@@ -72,6 +74,8 @@ class SolveView:
             Remembered: self._remembered,
             CodeStarted: self._code_started,
             CodeFinished: self._code_finished,
+            ToolStarted: self._tool_started,
+            ToolFinished: self._tool_finished,
             CheckFinished: self._check_finished,
             Judged: self._judged,
             Scored: self._scored,
@@ -200,6 +204,15 @@ class SolveView:
     def _code_finished(self, event: CodeFinished) -> None:
         self.region.doing = "waiting for the model"
         self._samples.code_finished(event)
+
+    def _tool_started(self, event: ToolStarted) -> None:
+        self.region.doing = f"calling {one_line(event.tool, 40)}"
+        self._page.line(f"{one_line(event.tool, 80)} {one_line(event.arguments, 160)}", style="dim")
+
+    def _tool_finished(self, event: ToolFinished) -> None:
+        self.region.doing = "waiting for the model"
+        outcome = "gave" if event.ok else "failed:"
+        self._page.line(f"{one_line(event.tool, 80)} {outcome} {one_line(event.text, 240)}", style="dim")
 
     def _proposed(self, event: CandidateProposed) -> None:
         self._samples.proposed(event)

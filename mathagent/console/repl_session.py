@@ -70,7 +70,7 @@ class Session:
         self.solver_is_stale = False
         self.debug = False
         STRATEGIES.path(options.strategy)
-        _backend_of(self.model, options.base_url)
+        _backends_of(self.model, options.base_url)
 
     @property
     def model(self) -> str:
@@ -151,7 +151,7 @@ class Session:
             return
         (name,) = _only(words, "/model NAME")
         # An address given at the start serves endpoints; other backends would refuse it.
-        base_url = self._first.base_url if _backend_of(name, self._first.base_url) == "openai" else None
+        base_url = self._first.base_url if "openai" in _backends_of(name, self._first.base_url) else None
         self.options = self.options.model_copy(update={"model": name, "base_url": base_url})
         self.solver_is_stale = True
         self._page.line(f"model {one_line(name)}")
@@ -206,8 +206,10 @@ def _only(words: tuple[str, ...], usage: str) -> tuple[str]:
     return (words[0],)
 
 
-def _backend_of(model: str, base_url: str | None) -> str:
-    """The backend that ``model`` belongs to. Raises UnknownName with the nearest names."""
+def _backends_of(model: str, base_url: str | None) -> set[str]:
+    """The backends that the models in ``model`` belong to. Raises UnknownName with the nearest names."""
     from mathagent.models.connect import split_model
+    from mathagent.models.model_names import read_models
 
-    return split_model(model, has_endpoint=bool(base_url or settings().openai_base_url))[0]
+    names, has_endpoint = read_models(model), bool(base_url or settings().openai_base_url)
+    return {split_model(one, has_endpoint=has_endpoint)[0] for one in (*names.stages, *names.roles.values())}

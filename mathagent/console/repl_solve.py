@@ -177,7 +177,7 @@ class Solves:
         names = await self._python.names(solver.sandbox)
         self._view.region.begin("reading the earlier questions")
         began = time.monotonic()
-        understood = await solver.understand(
+        understood = await solver.beside.understand(
             ask.typed,
             earlier,
             names,
@@ -197,7 +197,7 @@ class Solves:
         from mathagent.agents.human import Human
 
         approve = self._session.options.approve
-        approver = Approver(self._console, interrupt) if approve else None
+        approver = Approver(self._console, interrupt)
         hints = (*ask.hints, *self._conversation.hints)
         return Human(approver, approve_code=approve, review_plans=approve, hints=hints)
 

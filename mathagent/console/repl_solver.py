@@ -21,6 +21,23 @@ if TYPE_CHECKING:
     from mathagent.agents.solver_memory import SolverMemory
 
 
+class AsidesLike(Protocol):
+    """What the session asks the model beside its solves."""
+
+    async def understand(
+        self,
+        text: str,
+        earlier: Sequence[Earlier],
+        names: Mapping[str, str] | None,
+        *,
+        budget: Budget | None,
+        on_event: Callable[[Event], None] | None,
+        interrupt: asyncio.Event | None,
+    ) -> Understood:
+        """See Asides.understand."""
+        ...
+
+
 class SolverLike(Protocol):
     """What the session needs of a Solver."""
 
@@ -28,6 +45,11 @@ class SolverLike(Protocol):
     comparer: AnswerComparer
     calls: ConfinedCalls
     memory: SolverMemory
+
+    @property
+    def beside(self) -> AsidesLike:
+        """See Asides."""
+        ...
 
     async def solve(
         self,
@@ -43,19 +65,6 @@ class SolverLike(Protocol):
         min_confidence: float | None,
     ) -> Solution:
         """See Solver.solve."""
-        ...
-
-    async def understand(
-        self,
-        text: str,
-        earlier: Sequence[Earlier],
-        names: Mapping[str, str] | None,
-        *,
-        budget: Budget | None,
-        on_event: Callable[[Event], None] | None,
-        interrupt: asyncio.Event | None,
-    ) -> Understood:
-        """See Solver.understand."""
         ...
 
     async def aclose(self) -> None:

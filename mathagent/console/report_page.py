@@ -21,6 +21,7 @@ from mathagent.console.report_plots import (
 )
 from mathagent.console.report_words import dollars, p_value, percent, points, seconds
 from mathagent.evals.metrics import ArmRecords
+from mathagent.evals.metrics.arms import copies_words
 from mathagent.evals.report import COST_NAMES, Report
 
 STYLES = ("trace.css", "report.css")
@@ -59,6 +60,7 @@ def report_page(
         index=compressed_json(index),
         chunks=chunks,
         swatch=swatch,
+        copies_words=copies_words,
         most_flips=MOST_FLIPS,
         cost_names=COST_NAMES,
         frontier_plot=frontier_plot,

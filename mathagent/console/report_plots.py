@@ -10,7 +10,7 @@ from mathagent.console.plot_axes import SHARES, Axes, Scale, colour, cost_scale,
 from mathagent.console.report_words import dollars
 from mathagent.evals.report import COST_NAMES, ArmCalibration, ArmReport
 
-MOST_LABELS = 12  # names beside their points; more would lie on each other, and the legend has them
+MOST_LABELS = 12  # names beside their points; more would hide them, and the table has them
 
 
 def frontier_plot(arms: Sequence[ArmReport], cost: str) -> Markup | None:
@@ -36,7 +36,8 @@ def frontier_plot(arms: Sequence[ArmReport], cost: str) -> Markup | None:
     for arm, value, accuracy in placed:
         axes.mark(value, accuracy, arm.number, f"{arm.name}: {accuracy:.1%}, {x_words(cost, value)}")
     if len(placed) <= MOST_LABELS:
-        _name_points(axes, [(value, accuracy, arm.name) for arm, value, accuracy in placed])
+        for arm, value, accuracy in placed:
+            axes.label(value, accuracy, arm.name)
     words = "; ".join(f"{arm.name} {accuracy:.1%} at {x_words(cost, value)}" for arm, value, accuracy in placed)
     return axes.svg(f"Accuracy against {COST_NAMES[cost]}", words)
 
@@ -115,16 +116,6 @@ def _powers_of_two(last: float) -> list[tuple[float, str]]:
         ticks.append((float(power), f"{power:,}"))
         power *= 2
     return ticks[:: -(-len(ticks) // 9)]
-
-
-def _name_points(axes: Axes, points: Sequence[tuple[float, float, str]]) -> None:
-    """Names beside the points; below them where another point is just above."""
-    for x, y, name in points:
-        above = any(
-            abs(axes.at_x(x) - axes.at_x(other)) < 90 and 0 < axes.at_y(y) - axes.at_y(height) < 26
-            for other, height, _ in points
-        )
-        axes.label(x, y, name, below=above)
 
 
 def _amount(value: float) -> str:

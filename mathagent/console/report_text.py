@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 
 from mathagent.console.clean_text import one_line
 from mathagent.console.report_words import NONE, dollars, p_value, percent, points
+from mathagent.evals.metrics.arms import copies_words
 from mathagent.evals.report import Report
 from mathagent.evals.report_tables import Cell, Column, Table
 
@@ -33,6 +34,16 @@ _LATEX_SPECIAL = {
     "–": "--",
     "`": r"\textasciigrave{}",
 }
+# What pdfLaTeX knows in formulas only.
+_LATEX_FORMULA = {
+    **{"≤": "le", "≥": "ge", "≠": "neq", "≈": "approx", "±": "pm", "×": "times", "÷": "div", "·": "cdot"},
+    **{"→": "to", "←": "leftarrow", "⇒": "Rightarrow", "↔": "leftrightarrow", "−": "mathord{-}", "∞": "infty"},
+    **{"√": "surd", "∑": "sum", "∏": "prod", "∫": "int", "∈": "in", "∪": "cup", "∩": "cap", "°": "relax^\\circ"},
+    **{"α": "alpha", "β": "beta", "γ": "gamma", "δ": "delta", "ε": "varepsilon", "θ": "theta", "λ": "lambda"},
+    **{"μ": "mu", "µ": "mu", "π": "pi", "σ": "sigma", "τ": "tau", "φ": "varphi", "ω": "omega", "Δ": "Delta"},
+}
+LONGEST_FLOAT = 40
+"""Rows of a LaTeX table, which cannot be broken between pages; a longer one goes on in another."""
 # A formula injection: spreadsheets run a cell that begins with one of these.
 _SPREADSHEET_RUNS = ("=", "+", "-", "@", "\t", "\r")
 
@@ -43,7 +54,15 @@ def report_markdown(report: Report, tables: Sequence[Table]) -> str:
     made = f"Made {report.made} by mathagent {report.version}{sources}."
     blocks = [f"# {_markdown(report.title)}", _markdown(made)]
     blocks += [f"## {table.title}\n\n{_markdown_table(table)}" for table in tables]
+    blocks += [_markdown(note) for note in _notes(report)]
     return "\n\n".join(blocks) + "\n"
+
+
+def _notes(report: Report) -> list[str]:
+    """What must be known beside the tables."""
+    return [
+        one_line(f"{dataset.name}: {copies_words(dataset.copies)}.") for dataset in report.datasets if dataset.copies
+    ]
 
 
 def _markdown_table(table: Table) -> str:
@@ -84,28 +103,37 @@ def _is_number(text: str) -> bool:
     return re.fullmatch(r"[-+]?[0-9]+([.,/][0-9]+)?%?", text) is not None
 
 
-def report_latex(tables: Sequence[Table]) -> str:
+def report_latex(report: Report, tables: Sequence[Table]) -> str:
     """The tables for a paper: needs the package booktabs, and graphicx for tables wider than a line."""
     blocks = [r"% \usepackage{booktabs,graphicx}; names in other scripts need XeLaTeX or LuaLaTeX"]
-    return "\n\n".join([*blocks, *map(_latex_table, tables)]) + "\n"
+    blocks += [f"% {note}" for note in _notes(report)]
+    return "\n\n".join([*blocks, *(part for table in tables for part in _latex_parts(table))]) + "\n"
 
 
-def _latex_table(table: Table) -> str:
-    """A table without the columns that say the same, or nothing, in every row."""
+def _latex_parts(table: Table) -> list[str]:
+    """A table without the columns that say the same, or nothing, in every row: one float, or as many as it takes."""
+    starts = range(0, len(table.rows), LONGEST_FLOAT)
+    return [
+        _latex_table(table, table.rows[start : start + LONGEST_FLOAT], part, len(starts))
+        for part, start in enumerate(starts, start=1)
+    ]
+
+
+def _latex_table(table: Table, rows: Sequence[Sequence[Cell]], part: int, parts: int) -> str:
     kept = [place for place in range(len(table.columns)) if _says_something(table, place)]
     columns = [table.columns[place] for place in kept]
     lines = [
         r"\begin{table}",
         r"\centering",
-        rf"\caption{{{_latex(table.title)}}}",
-        rf"\label{{tab:{table.name}}}",
+        rf"\caption{{{_latex(table.title)}{f' ({part} of {parts})' if parts > 1 else ''}}}",
+        rf"\label{{tab:{table.name}{f'-{part}' if part > 1 else ''}}}",
         r"\resizebox{\ifdim\width>\linewidth\linewidth\else\width\fi}{!}{%",
         rf"\begin{{tabular}}{{{''.join('l' if column.kind == 'text' else 'r' for column in columns)}}}",
         r"\toprule",
         " & ".join(_latex(column.title) for column in columns) + r" \\",
         r"\midrule",
     ]
-    for row in table.rows:
+    for row in rows:
         cells = _cells(columns, [row[place] for place in kept])
         lines.append(
             " & ".join(_latex_value(column, cell) for column, cell in zip(columns, cells, strict=True)) + r" \\"
@@ -129,7 +157,10 @@ def _latex_value(column: Column, cell: str) -> str:
 
 
 def _latex(text: str) -> str:
-    return "".join(_LATEX_SPECIAL.get(char, char) for char in text)
+    """Escaped. A row that begins with a bracket or an asterisk would be read as an option of the line before."""
+    formula = {char: rf"\ensuremath{{\{name}}}" for char, name in _LATEX_FORMULA.items()}
+    written = "".join(_LATEX_SPECIAL.get(char) or formula.get(char, char) for char in text)
+    return f"{{}}{written}" if written.startswith(("[", "*")) else written
 
 
 def _cells(columns: Sequence[Column], row: Sequence[Cell]) -> list[str]:

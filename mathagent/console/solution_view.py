@@ -27,6 +27,8 @@ def show_solution(console: Console, solution: Solution, *, stacked: str = "") ->
     if solution.recalled:
         page.field("memory", recalled_words(solution))
     page.field("cost", page.dot.join(cost_words(solution)))
+    for model, used in model_lines(solution):
+        page.field("model", f"{model}: {used}")
     if solution.stopped != "finished":
         detail = one_line(solution.detail) or solution.stopped
         page.field("stopped", f"error: {detail}" if solution.stopped == "error" else detail, style="magenta")
@@ -96,6 +98,18 @@ def cost_words(solution: Solution) -> list[str]:
         calls += f" ({'all' if usage.cached_calls == usage.calls else usage.cached_calls} cached)"
     tokens = f"{usage.prompt_tokens:,} + {usage.completion_tokens:,} tokens"
     return [calls, tokens, f"{solution.seconds:.1f} s"]
+
+
+def model_lines(solution: Solution) -> list[tuple[str, str]]:
+    """What each model used and cost, a line for each, where there were several."""
+    if len(solution.by_model) < 2:
+        return []
+    rows = []
+    for one in solution.by_model:
+        paid = [] if one.dollars is None else [f"${one.dollars:.4f}" if one.dollars else "free"]
+        tokens = f"{one.usage.prompt_tokens:,} + {one.usage.completion_tokens:,} tokens"
+        rows.append((one_line(one.model), ", ".join([counted(one.usage.calls, "call"), tokens, *paid])))
+    return rows
 
 
 def counted(count: int, noun: str) -> str:

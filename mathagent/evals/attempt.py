@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 import time
 import traceback
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Sequence
 from typing import Any, TypeVar
 
+from mathagent.budget import Meter, noting_meters
 from mathagent.errors import BackendError, ResourceError, StorageError
-from mathagent.evals.costs import dollars_of
 from mathagent.evals.dataset import subject_of
 from mathagent.evals.datasets.identity import item_hash
 from mathagent.evals.failures import failure_kind
@@ -17,9 +17,10 @@ from mathagent.evals.grader import Grade, Grader
 from mathagent.evals.plan import Planned, memory_use
 from mathagent.evals.records import Record
 from mathagent.evals.watchdog import Blocked
+from mathagent.models.prices import dollars_of_all, usage_by_model
 from mathagent.solver import Solver
 from mathagent.strategies import STRATEGIES
-from mathagent.types import Problem, Solution
+from mathagent.types import Problem, Solution, Usage
 
 T = TypeVar("T")
 
@@ -57,15 +58,24 @@ class Attempter:
     async def attempt(self, planned: Planned, *, position: int = 0) -> Record:
         """The record of one attempt; ``position``: how many were solved before it, where memory learns.
 
-        Whatever fails in it is a record with the outcome "error". Raises only what would fail all others alike:
-        StorageError, and BackendError for a key that is refused.
+        Whatever fails in it is a record with the outcome "error", with what it had used until then (requests that had
+        no reply yet used nothing that is known). Raises only what would fail all others alike: StorageError, and
+        BackendError for a key that is refused.
         """
+        with noting_meters() as meters:
+            return await self._attempt(planned, position, meters)
+
+    async def _attempt(self, planned: Planned, position: int, meters: Sequence[Meter]) -> Record:
         started = time.monotonic()
+
+        def failed(error: str, kind: str = "error") -> Record:
+            return self._failed(planned, started, error, meters, kind)
+
         try:
             use = await memory_use(self.solver, planned.arm)
             solution = await self._in_time(self._solve(planned), self._seconds(planned))
-            if solution.stopped == "error":
-                return self._failed(planned, started, solution.detail)
+            if (lost := _lost(solution)) is not None:
+                return failed(lost)
             grade = await self._grade(solution, planned.problem)
             if use is not None:
                 remembered = await self._learn(planned, solution, grade) if use.mode == "learn" else 0
@@ -73,13 +83,13 @@ class Attempter:
                     update={"shown": solution.recalled, "position": position, "remembered": remembered}
                 )
         except (TimeUp, Blocked) as error:
-            return self._failed(planned, started, str(error), kind="timeout")
+            return failed(str(error), "timeout")
         except ResourceError as error:
             if isinstance(error, StorageError) or (isinstance(error, BackendError) and error.status in (401, 403)):
                 raise
-            return self._failed(planned, started, str(error))
+            return failed(str(error))
         except Exception as error:  # noqa: BLE001 - whatever a strategy or a plugin does wrong: the others go on
-            return self._failed(planned, started, _told(error))
+            return failed(_told(error))
         return self.labelled(planned).model_copy(
             update={
                 "config": dict(solution.config),
@@ -90,7 +100,7 @@ class Attempter:
                 "error": None,
                 "confidence": solution.confidence,
                 "usage": solution.usage,
-                "dollars": dollars_of(self.solver.backend.identity, solution.usage),
+                "dollars": dollars_of_all(solution.by_model),
                 "seconds": solution.seconds,
                 "sandbox": self.solver.sandbox.label,
                 "memory": use,
@@ -153,9 +163,17 @@ class Attempter:
         )
         return added.new
 
-    def _failed(self, planned: Planned, started: float, error: str, kind: str = "error") -> Record:
-        seconds = round(time.monotonic() - started, 3)
-        return self.labelled(planned).model_copy(update={"failure": kind, "error": error, "seconds": seconds})
+    def _failed(self, planned: Planned, started: float, error: str, meters: Sequence[Meter], kind: str) -> Record:
+        used = [one for meter in meters for one in usage_by_model(meter.by_model)]
+        return self.labelled(planned).model_copy(
+            update={
+                "failure": kind,
+                "error": error,
+                "usage": sum((one.usage for one in used), Usage()),
+                "dollars": dollars_of_all(used),
+                "seconds": round(time.monotonic() - started, 3),
+            }
+        )
 
     def labelled(self, planned: Planned) -> Record:
         """The record of an attempt that was not made, with all that is known of it before: its item and its arm."""
@@ -180,6 +198,17 @@ class Attempter:
             outcome="error",
             reason="the solve failed",
         )
+
+
+def _lost(solution: Solution) -> str | None:
+    """The error that ended the solve, or that left its candidates without an answer: a model that is gone is not
+    wrong. None where there is none."""
+    if solution.stopped == "error":
+        return solution.detail
+    if solution.answer is not None or failure_kind(solution) != "error":
+        return None
+    failures = [one.failure for one in solution.candidates if one.failure is not None]
+    return next((one.message for one in failures if one.kind == "model-error"), solution.detail)
 
 
 def _failure(grade: Grade, solution: Solution, problem: Problem) -> str | None:

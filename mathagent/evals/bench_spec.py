@@ -12,7 +12,9 @@ from pydantic import BaseModel, Field, ValidationError, field_validator
 
 from mathagent.budget import Budget
 from mathagent.errors import UsageError
+from mathagent.evals.datasets.loading import file_of
 from mathagent.evals.plan import Arm
+from mathagent.evals.selection import whole_condition
 from mathagent.sandbox import DEFAULT_SANDBOX
 from mathagent.types import Value
 
@@ -124,13 +126,34 @@ class BenchSpec(Value):
             raise UsageError("--memory-feedback is for a memory that learns; add --memory-mode learn")
 
     def recorded(self) -> dict[str, Any]:
-        """What a run keeps of this: what decides its records, not how they are made. Passwords are left out."""
+        """What a run keeps of this: what decides its records, not how they are made. Passwords are left out; paths are
+        whole, so that the run can be gone on with from any folder."""
         from mathagent.models.endpoint_url import without_password
 
-        kept = self.model_dump(mode="json", exclude={"concurrency", "name", "output", "on_interrupt", "cache"})
+        left_out = {"concurrency", "name", "output", "on_interrupt", "cache"}
+        kept = self._with_whole_paths().model_dump(mode="json", exclude=left_out)
         for model in kept["models"]:
             model["base_url"] = model["base_url"] and without_password(model["base_url"])
         return kept
+
+    def _with_whole_paths(self) -> BenchSpec:
+        return self.model_copy(
+            update={
+                "datasets": tuple(_whole_path(name, self.data) for name in self.datasets),
+                "data": self.data and self.data.expanduser().absolute(),
+                "memory": self.memory and self.memory.expanduser().absolute(),
+                "subset": tuple(map(whole_condition, self.subset)),
+            }
+        )
+
+
+def _whole_path(name: str, data: Path | None) -> str:
+    """The whole path where ``name`` is a file's; the name of a data set as it is."""
+    try:
+        file = file_of(name, data)
+    except UsageError:  # there is no such data set: whoever loads it says so
+        return name
+    return name if file is None else str(file.absolute())
 
 
 def read_config(path: Path) -> dict[str, Any]:

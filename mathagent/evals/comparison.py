@@ -12,6 +12,7 @@ from mathagent.errors import UsageError
 from mathagent.evals.comparison_notes import arm_notes, pair_notes
 from mathagent.evals.comparison_sides import Side, blocks, chosen_pairs, several_attempts
 from mathagent.evals.metrics import Summary, summarize
+from mathagent.evals.metrics.arms import copies_words
 from mathagent.evals.metrics.attempts import Pool
 from mathagent.evals.metrics.confidence import ConfidenceQuality, confidence_quality
 from mathagent.evals.metrics.costs import EqualTokens, TokensPerSolved, equal_tokens, tokens_per_solved
@@ -151,7 +152,7 @@ def compare(
         pairs=tuple(pair.model_copy(update={"p_holm": p}) for pair, p in zip(made, corrected, strict=True)),
         ungraded=ungraded,
         seed=seed,
-        notes=(*notes, *_identity_notes(all_sides)),
+        notes=(*notes, *_copies_notes(all_sides), *_identity_notes(all_sides)),
     )
 
 
@@ -283,6 +284,12 @@ def _variance(pools: Sequence[Pool]) -> VarianceParts | None:
     if len(pools) < 2 or len({pool.cluster for pool in pools}) < len(pools):
         return None
     return variance_parts([[float(right) for right in pool.right] for pool in pools])
+
+
+def _copies_notes(all_sides: Sequence[Side]) -> list[str]:
+    """Once for each data set: all of its arms say the same."""
+    arms = [side.arm for side in all_sides if side.arm.copies]
+    return list(dict.fromkeys(f"{arm.dataset}: {copies_words(arm.copies)}" for arm in arms))
 
 
 def _identity_notes(all_sides: Sequence[Side]) -> list[str]:

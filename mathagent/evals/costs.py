@@ -1,91 +1,12 @@
-"""What a run cost: tokens, calls, seconds and money; and which methods no other beats at their price. Pure.
-
-Prices are those of the package genai-prices: what the providers list, dated and bundled, never fetched here.
-"""
+"""What a run cost: tokens, calls, seconds and money; and which methods no other beats at their price. Pure."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import lru_cache
 
 from mathagent.evals.records import Record
-from mathagent.models.endpoint_url import is_private, split_identity
+from mathagent.models.prices import dollars_of, list_price_of, list_price_of_all
 from mathagent.types import Usage, Value
-
-_LOCAL = frozenset({"embedded", "script", "hf"})
-_OPENAI_URL = "https://api.openai.com/v1"
-
-
-def dollars_of(model: str, usage: Usage) -> float | None:
-    """What ``usage`` of ``model`` was paid, in US dollars; None where that is not known.
-
-    ``model`` is a backend's identity (``openai:gpt-4o@https://…/v1``: prices differ between providers), or its name,
-    where ``openai:…`` means OpenAI's own service. Models that run on this machine are free, as is what the cache
-    answered. Records that do not say which tokens those were have no price, nor has a model that the provider at its
-    address does not list. Discounts that a usage does not show (prompt caching, batches) are not taken off.
-    """
-    fresh = _fresh(usage)
-    return None if fresh is None else list_price_of(model, fresh)
-
-
-def list_price_of(model: str, usage: Usage) -> float | None:
-    """As ``dollars_of``, had nothing been cached: what a method costs, whatever ran before it."""
-    if not usage.calls and not usage.total_tokens:
-        return 0.0
-    full_name, url = split_identity(model)
-    backend, _, name = full_name.partition(":")
-    if backend in _LOCAL:
-        return 0.0
-    if backend != "openai":  # another package's backend: who runs that model is its own matter
-        return None
-    return _listed(name, url or _OPENAI_URL, usage)
-
-
-def _fresh(usage: Usage) -> Usage | None:
-    """The part of ``usage`` that no cache answered; None where it is not known (records of older versions)."""
-    told = usage.cached_prompt_tokens or usage.cached_completion_tokens
-    if usage.cached_calls >= usage.calls:
-        return Usage()
-    if usage.cached_calls and not told and usage.total_tokens:
-        return None
-    return Usage(
-        calls=usage.calls - usage.cached_calls,
-        prompt_tokens=usage.prompt_tokens - usage.cached_prompt_tokens,
-        completion_tokens=usage.completion_tokens - usage.cached_completion_tokens,
-    )
-
-
-def _listed(name: str, url: str, usage: Usage) -> float | None:
-    """The list price of ``usage``. A provider may charge long prompts more: each call counts as an average one."""
-    if not _has_provider(url):
-        return None
-    from genai_prices import Usage as PricedUsage
-    from genai_prices import calc_price
-
-    calls = max(1, usage.calls)
-    average = PricedUsage(
-        input_tokens=usage.prompt_tokens / calls,
-        output_tokens=usage.completion_tokens / calls,
-    )
-    try:
-        price = calc_price(average, name, provider_api_url=url)
-    except LookupError:
-        return None
-    return round(float(price.total_price) * calls, 10)
-
-
-@lru_cache(maxsize=256)
-def _has_provider(url: str) -> bool:
-    """Whether the provider at ``url`` lists prices. Nobody does for a private address, which needs no table."""
-    if is_private(url):
-        return False
-    from genai_prices.data_snapshot import get_snapshot
-
-    try:
-        get_snapshot().find_provider(None, None, url)
-    except LookupError:
-        return False
-    return True
 
 
 class Costs(Value):
@@ -111,7 +32,7 @@ def costs_of(records: Sequence[Record]) -> Costs:
     """The costs of ``records`` together."""
     usage = sum((record.usage for record in records), Usage())
     paid = [_paid(record) for record in records]
-    listed = [list_price_of(record.backend or record.model, record.usage) for record in records]
+    listed = [_listed(record) for record in records]
     return Costs(
         records=len(records),
         calls=usage.calls,
@@ -128,6 +49,12 @@ def costs_of(records: Sequence[Record]) -> Costs:
 def _paid(record: Record) -> float | None:
     """A record of a version that kept no money is priced now."""
     return dollars_of(record.backend or record.model, record.usage) if record.dollars is None else record.dollars
+
+
+def _listed(record: Record) -> float | None:
+    """By the models that were asked, where the record says so."""
+    models = () if record.solution is None else record.solution.by_model
+    return list_price_of_all(models) if models else list_price_of(record.backend or record.model, record.usage)
 
 
 class CostPoint(Value):

@@ -79,7 +79,7 @@ class ItemFields:
         """The answer. Of a solution only what it marks counts: after ``####`` or in ``\\boxed``."""
         for name in ANSWER_FIELDS:
             raw = self._at(name)
-            if raw is None or raw in ("", [], {}):
+            if raw is None or raw in ("", [], {}) or raw != raw:  # NaN is what tables have for nothing
                 continue
             answer = _answer(raw, choices)
             if name == "solution" and not _states(answer):

@@ -65,6 +65,7 @@ async def plan(solver: Solver, datasets: Sequence[Dataset], arms: Sequence[Arm])
     A problem that stands twice has a record each time. A memory that is to learn and is not there yet is made: keys
     name it. Raises UsageError for a wrong strategy or setting, and for what cannot be had together.
     """
+    await solver.beside.prepare()
     _check_learning(solver, arms)
     planned: list[Planned] = []
     everything = [problem for dataset in datasets for problem in dataset.problems]

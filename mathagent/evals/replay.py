@@ -21,7 +21,9 @@ from mathagent.evals.run_tables import RunInfo
 from mathagent.models.base import Backend, ConnectOptions
 from mathagent.models.connect import connect_backend
 from mathagent.models.endpoint_url import split_identity
+from mathagent.models.model_names import read_models
 from mathagent.models.replaying import NeverAsked, ReplayedSolve, replayed_solve
+from mathagent.models.router import Router
 from mathagent.solver import Solver
 from mathagent.strategies import STRATEGIES
 from mathagent.types import Problem, Value
@@ -32,6 +34,7 @@ CARRIED = frozenset(
         "wall_s",
         "cpu_s",
         "peak_memory_mb",  # of an execution
+        "by_model",  # its sums are compared; records of older versions have none
         "solve_id",  # drawn at random for each solve
         "cached_calls",
         "cached_prompt_tokens",
@@ -102,7 +105,8 @@ class Replay:
         model = next((one.model for one in self.records if (one.backend or one.model) == identity), name)
         # No request is sent: any key will do.
         key = "replay" if url is not None else None
-        options = ConnectOptions.model_validate({"base_url": url, "api_key": key})
+        several = not read_models(model).is_plain  # whose names say where they are
+        options = ConnectOptions.model_validate({"base_url": None if several else url, "api_key": key})
         backend = connect_backend(model, options)
         if backend.identity != identity:
             raise UsageError(
@@ -113,7 +117,7 @@ class Replay:
 
     def _solver(self, backend: Backend) -> Solver:
         return Solver(
-            NeverAsked(backend),
+            backend.over(NeverAsked) if isinstance(backend, Router) else NeverAsked(backend),
             sandbox=self.spec.sandbox,
             checkpoints=False,
             memory=self.spec.memory,

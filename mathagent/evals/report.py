@@ -118,7 +118,10 @@ class FailureRow(Value):
 
 
 class DatasetReport(Value):
-    """Everything about one data set. ``attempts`` is the largest number of attempts that an item has."""
+    """Everything about one data set. ``attempts`` is the largest number of attempts that an item has.
+
+    ``copies`` are the ids of each item that stands several times in it and counts once, under the first of them.
+    """
 
     name: str
     items: int
@@ -127,6 +130,7 @@ class DatasetReport(Value):
     breakdowns: tuple[Breakdown, ...]
     failures: tuple[FailureRow, ...]
     pairs: tuple[PairReport, ...] = ()
+    copies: tuple[tuple[str, ...], ...] = ()
 
 
 class Report(Value):
@@ -140,7 +144,9 @@ class Report(Value):
 
     @property
     def arms(self) -> list[ArmReport]:
-        return [arm for dataset in self.datasets for arm in dataset.arms]
+        """All arms, each at the place of its number: data sets may have them in turns, as several runs do."""
+        everyone = [arm for dataset in self.datasets for arm in dataset.arms]
+        return sorted(everyone, key=lambda arm: arm.number)
 
 
 def make_report(
@@ -181,6 +187,7 @@ def _dataset(
         breakdowns=tuple(breakdowns(groups)),
         failures=tuple(failure_rows(numbered)),
         pairs=tuple(pair_reports(numbered)),
+        copies=tuple(dict.fromkeys(names for group in groups for names in group.copies)),
     )
 
 

@@ -56,7 +56,7 @@ def robustness(
     irrelevant numbers by problem id. Raises UsageError where there are no two sets, or ``original`` is none of them.
     """
     by_arm: dict[str, list[ArmRecords]] = {}
-    for arm in arms(records):
+    for arm in arms(records, all_copies=True):  # versions are found by the ids of their originals
         by_arm.setdefault(_method(arm), []).append(arm)
     names = _arm_names(by_arm)
     sets = {key: _sets(group) for key, group in by_arm.items()}

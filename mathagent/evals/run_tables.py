@@ -7,11 +7,8 @@
 from __future__ import annotations
 
 import json
-import os
-import platform
 import secrets
 import sqlite3
-import sys
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
@@ -19,6 +16,7 @@ from typing import Any, Literal
 from pydantic import Field, JsonValue
 
 from mathagent.errors import UsageError
+from mathagent.evals.run_owner import is_gone, owner_words, this_process
 from mathagent.types import Value
 
 RunStatus = Literal["running", "finished", "interrupted", "failed", "killed"]
@@ -91,8 +89,8 @@ def begin_run(
     connection.execute(
         "INSERT INTO runs (id, created, updated, spec, status, planned, owner) VALUES (?, ?, ?, ?, 'running', ?, ?)"
         " ON CONFLICT (id) DO UPDATE SET updated = excluded.updated, status = 'running',"
-        " planned = excluded.planned, owner = excluded.owner",
-        (name, *[_next_moment(connection)] * 2, json.dumps(spec, ensure_ascii=False), planned, _owner()),
+        " spec = excluded.spec, planned = excluded.planned, owner = excluded.owner",
+        (name, *[_next_moment(connection)] * 2, json.dumps(spec, ensure_ascii=False), planned, this_process()),
     )
     return name
 
@@ -140,7 +138,7 @@ def delete_run(connection: sqlite3.Connection, run_id: str) -> int:
     """
     owners = connection.execute("SELECT owner FROM runs WHERE id = ?", (run_id,)).fetchall()
     for run, (owner,) in zip(read_runs(connection, run_id), owners, strict=True):
-        if run.status == "running" and owner != _owner():
+        if run.status == "running" and owner != this_process():
             raise UsageError(f"run '{run_id}' is still running; end it first (Ctrl-C, or let it finish)")
     keys = connection.execute("SELECT DISTINCT key FROM run_records WHERE run_id = ?", (run_id,)).fetchall()
     connection.execute("DELETE FROM run_records WHERE run_id = ?", (run_id,))
@@ -155,7 +153,7 @@ def delete_run(connection: sqlite3.Connection, run_id: str) -> int:
 
 def _info(row: Sequence[Any], counts: dict[str, int]) -> RunInfo:
     run_id, created, updated, spec, status, planned, owner = row
-    status = "killed" if status == "running" and _is_dead(owner) else status
+    status = "killed" if status == "running" and is_gone(owner) else status
     return RunInfo(
         id=run_id,
         created=created,
@@ -168,9 +166,15 @@ def _info(row: Sequence[Any], counts: dict[str, int]) -> RunInfo:
 
 
 def _check_resumed(before: RunInfo, spec: Mapping[str, JsonValue], owner: str) -> None:
-    if before.status == "running" and owner != _owner():
-        raise UsageError(f"run '{before.id}' is still running ({owner}); wait for it, or give another --name")
-    differing = sorted(key for key in {*before.spec, *spec} if before.spec.get(key) != spec.get(key))
+    if before.status == "running" and owner != this_process():
+        raise UsageError(
+            f"run '{before.id}' is still running ({owner_words(owner)}); wait for it, or give another --name"
+        )
+    # Where a data set lies is no matter where the run says what it holds.
+    places = {"data", "datasets"} if "items" in before.spec and "items" in spec else set()
+    differing = sorted(
+        key for key in {*before.spec, *spec} - places if before.spec.get(key) != spec.get(key)
+    )
     if differing:
         shown = "; ".join(
             f"{key} was {json.dumps(before.spec.get(key))}, is {json.dumps(spec.get(key))}" for key in differing
@@ -196,21 +200,3 @@ def _next_moment(connection: sqlite3.Connection) -> str:
     if latest is not None:
         now = max(now, datetime.fromisoformat(latest) + timedelta(microseconds=1))
     return now.isoformat(timespec="microseconds")
-
-
-def _owner() -> str:
-    return f"{platform.node()}:{os.getpid()}"
-
-
-def _is_dead(owner: str) -> bool:
-    """Whether the process that wrote "running" is gone, as far as this machine can tell."""
-    host, _, pid = owner.rpartition(":")
-    if host != platform.node() or sys.platform == "win32":  # there, signal 0 would end it
-        return False
-    try:
-        os.kill(int(pid), 0)
-    except ProcessLookupError:
-        return True
-    except PermissionError:  # it lives, and is another user's
-        return False
-    return False

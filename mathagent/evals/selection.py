@@ -63,6 +63,12 @@ def _condition(text: str) -> tuple[str, list[str]]:
     return name, [value.strip() for value in listed.split(",") if value.strip()]
 
 
+def whole_condition(text: str) -> str:
+    """The condition with the whole path of its file, if it names one."""
+    name, separator, listed = text.partition("=@")
+    return f"{name}{separator}{Path(listed).absolute()}" if separator else text
+
+
 def _lines(path: Path) -> list[str]:
     try:
         return [line.strip() for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]

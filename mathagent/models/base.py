@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from contextvars import ContextVar
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from pydantic import Field, JsonValue, SecretStr
 
@@ -92,14 +92,20 @@ class PartialReply(BackendError):
 class Backend(Protocol):
     """Turns messages into completions. Implementations are async and safe for concurrent use in one event loop."""
 
-    name: str
-    """``backend:model``, as the user may write it."""
-    identity: str
-    """What the cache and records key on: the name and all else that decides which model answers."""
     max_parallel: int
     """How many requests it answers well at the same time."""
     default_seed: int | None
     """The seed sent where the caller gives none; None where seeds are not everywhere understood."""
+
+    @property
+    def name(self) -> str:
+        """``backend:model``, as the user may write it."""
+        ...
+
+    @property
+    def identity(self) -> str:
+        """What the cache and records key on: the name and all else that decides which model answers."""
+        ...
 
     @property
     def capabilities(self) -> Capabilities:
@@ -117,6 +123,22 @@ class Backend(Protocol):
     async def aclose(self) -> None:
         """Releases connections and processes; safe to call twice."""
         ...
+
+
+@runtime_checkable
+class Prepared(Protocol):
+    """A Backend that learns what it can do from the server that it will ask, before it is asked."""
+
+    async def prepare(self) -> None:
+        """Finds out what can be known; nothing where it is known, or cannot be reached now. ``capabilities`` and
+        ``identity`` may differ from then on. Raises UsageError for a setting that the server cannot follow."""
+        ...
+
+
+async def prepare(backend: Backend) -> None:
+    """Lets ``backend`` find out what it can do, where that is not known before."""
+    if isinstance(backend, Prepared):
+        await backend.prepare()
 
 
 def require_capabilities(backend: Backend, request: ChatRequest) -> None:

@@ -1,12 +1,21 @@
-"""From a model's name, as a person writes it, to an open backend."""
+"""From models' names, as a person writes them, to an open backend."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 from mathagent.config import settings
-from mathagent.errors import UnknownName
+from mathagent.errors import UnknownName, UsageError
 from mathagent.models import BACKENDS
 from mathagent.models.base import Backend, Connect, ConnectOptions
 from mathagent.models.catalog import catalog
+from mathagent.models.endpoints import split_endpoints
+from mathagent.models.model_names import ModelNames, read_models
+from mathagent.models.prices import from_the_cheapest
+from mathagent.models.router import BELOW, Router
+
+ModelLike = str | Backend
+"""A model by its name, or open already."""
 
 
 def split_model(model: str, *, has_endpoint: bool) -> tuple[str, str]:
@@ -18,7 +27,7 @@ def split_model(model: str, *, has_endpoint: bool) -> tuple[str, str]:
     prefix, separator, name = model.partition(":")
     if separator and prefix in BACKENDS.names():
         return prefix, name
-    if has_endpoint:
+    if has_endpoint or split_endpoints(model)[1] is not None:
         return "openai", model
     target, separator, name = name.partition(":")
     if separator and "." in prefix:
@@ -31,11 +40,74 @@ def split_model(model: str, *, has_endpoint: bool) -> tuple[str, str]:
 
 
 def connect_backend(model: str | None, options: ConnectOptions) -> Backend:
-    """Opens ``model`` (None: the default one). Cheap: nothing is fetched or started before the first request.
+    """Opens ``model`` (None: the default one), or the several that it names. Cheap: nothing is fetched or started
+    before the first request.
 
     Raises UnknownName or UsageError.
     """
-    has_endpoint = bool(options.base_url or settings().openai_base_url)
-    backend, name = split_model(model or settings().model, has_endpoint=has_endpoint)
+    return open_models(model, options)[0]
+
+
+def open_models(
+    model: ModelLike | Sequence[ModelLike] | None,
+    options: ConnectOptions,
+    roles: Mapping[str, ModelLike] | None = None,
+) -> tuple[Backend, list[Backend]]:
+    """The model, or the Router over a cascade of several and those of ``roles``; and what was opened for it, which the
+    caller closes. ``options`` are for those that have no endpoint of their own.
+
+    Raises UnknownName or UsageError.
+    """
+    listed: Sequence[ModelLike]
+    if model is None or isinstance(model, str):
+        names = read_models(model or settings().model)
+        listed = names.stages
+    else:
+        names = ModelNames(stages=("given",))
+        listed = list(model) if isinstance(model, Sequence) else [model]
+    twice = sorted(names.roles.keys() & (roles or {}).keys())
+    if twice:
+        raise UsageError(f"the role {twice[0]} is given two models; leave one out")
+    by_role: dict[str, ModelLike] = {**names.roles, **(roles or {})}
+    if not listed:
+        raise UsageError("no model is named")
+    alone = len(listed) == 1 and not by_role
+    opened: list[Backend] = []
+    by_name: dict[str, Backend] = {}
+
+    def one(asked: ModelLike) -> Backend:
+        if not isinstance(asked, str):
+            return asked
+        if asked not in by_name:
+            by_name[asked] = _connect(asked, options, alone=alone)
+            opened.append(by_name[asked])
+        return by_name[asked]
+
+    if alone:
+        return one(listed[0]), opened
+    router = Router(
+        from_the_cheapest([one(stage) for stage in listed]),
+        {role: one(asked) for role, asked in by_role.items()},
+        below=BELOW if names.below is None else names.below,
+    )
+    if options.base_url and isinstance(model, str) and not _uses(options.base_url, router):
+        raise UsageError(f"none of {router.name} is a model of an endpoint; leave out --base-url")
+    return router, opened
+
+
+def _connect(model: str, options: ConnectOptions, *, alone: bool) -> Backend:
+    """One model. Beside others its name says where it is, so that theirs can be told apart."""
+    backend, name = split_model(model, has_endpoint=bool(options.base_url or settings().openai_base_url))
+    if not alone:
+        if backend == "openai":
+            url = options.base_url or settings().openai_base_url
+            name = name if url is None or split_endpoints(name)[1] is not None else f"{name}@{url}"
+            options = options.model_copy(update={"base_url": None})
+        else:
+            options = ConnectOptions(on_progress=options.on_progress)
     connect: Connect = BACKENDS.load(backend)
     return connect(name, options)
+
+
+def _uses(base_url: str, router: Router) -> bool:
+    return any(one.name.startswith("openai:") for one in router.models) and bool(base_url)

@@ -22,7 +22,7 @@ def check_url(base_url: str) -> None:
 
 
 def is_openai(base_url: str) -> bool:
-    """Whether the URL is OpenAI's own service (or Azure's), which refuses unknown fields."""
+    """Whether one URL is OpenAI's own service (or Azure's), which refuses unknown fields."""
     host = urlsplit(base_url).hostname or ""
     return host.endswith((".openai.com", ".openai.azure.com"))
 
@@ -53,6 +53,9 @@ def without_password(base_url: str) -> str:
 
 
 def split_identity(identity: str) -> tuple[str, str | None]:
-    """The model's name in a backend's identity, and the endpoint's URL where it has one: ``openai:m@http://…``."""
+    """The model's name in a backend's identity, and the endpoint's URL where it has one: ``openai:m@http://…``.
+
+    Of several endpoints, all URLs with their commas.
+    """
     name, separator, rest = identity.rpartition("@http")
     return (name, f"http{rest}") if separator else (identity, None)

@@ -14,7 +14,7 @@ import httpx
 
 from mathagent.errors import BackendError, UsageError
 from mathagent.models.base import ChatRequest, OnDelta
-from mathagent.models.openai_reply import StreamedReply, error_message
+from mathagent.models.openai_reply import StreamedReply, error_message, with_alternatives
 from mathagent.models.openai_wire import request_arguments
 from mathagent.types import Completion, Usage
 
@@ -46,6 +46,8 @@ def chat_body(request: ChatRequest, model: str) -> dict[str, Any]:
     if request.logprobs is not None:
         body["top_logprobs"] = max(1, request.logprobs)  # 0 would switch the log-probs off
     stream = {"stream": True, "stream_options": {"include_usage": True}}
+    if request.grammar is not None:
+        body["grammar"] = request.grammar
     return {**body, **NEUTRAL_SAMPLERS, **stream, "cache_prompt": True}
 
 
@@ -102,8 +104,7 @@ def _usage(tokens: Mapping[str, Any], *, with_prompt: bool) -> Usage:
 
 def _finished(completion: Completion, usage: Usage, wanted: int | None) -> Completion:
     """``completion`` with its own count, and no more alternatives a token than were asked for."""
-    logprobs = tuple(entry.model_copy(update={"top": entry.top[: wanted or 0]}) for entry in completion.logprobs)
-    return completion.model_copy(update={"usage": usage, "logprobs": logprobs})
+    return with_alternatives(completion, wanted).model_copy(update={"usage": usage})
 
 
 def _refusal(status: int, content: bytes, backend: str) -> BackendError:

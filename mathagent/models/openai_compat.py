@@ -1,18 +1,16 @@
-"""Any OpenAI-compatible chat endpoint: what is asked of it, what it refuses, and what its replies are."""
+"""Any OpenAI-compatible chat endpoint: what is asked of it, what it refuses, and how samples are got one by one."""
 
 from __future__ import annotations
 
 import asyncio
-import json
 import re
 from collections.abc import Mapping
-from contextlib import aclosing
-from dataclasses import dataclass
 from typing import Any
 
-from mathagent.config import settings
+from mathagent.config import environment_secret, settings
 from mathagent.errors import BackendError, UsageError
 from mathagent.models.base import (
+    Backend,
     Capabilities,
     ChatRequest,
     ConnectOptions,
@@ -21,16 +19,15 @@ from mathagent.models.base import (
     on_sample,
     require_capabilities,
 )
-from mathagent.models.endpoint_url import check_url, is_openai, without_password
-from mathagent.models.openai_errors import connection_error, not_json, status_error
-from mathagent.models.openai_reply import StreamedReply, completions_from_reply, error_message
-from mathagent.models.openai_session import OpenAISession
+from mathagent.models.endpoint_url import is_openai
+from mathagent.models.endpoints import Endpoint, endpoints_of, split_endpoints
+from mathagent.models.openai_endpoint import OpenAIEndpoint
+from mathagent.models.openai_reply import with_alternatives
+from mathagent.models.openai_servers import server_fields, server_of, with_server
 from mathagent.models.openai_wire import request_arguments
 from mathagent.types import Completion
 
 OPENAI_URL = "https://api.openai.com/v1"
-READ_TIMEOUT_S = 1800.0  # a small CPU may need minutes for one reply; budgets bound the rest
-CONNECT_TIMEOUT_S = 10.0
 
 # Samplers that local servers switch on by default or take from the model's files (vLLM reads a repetition penalty
 # of 1.05 from Qwen2.5's), spelled out as "off". OpenAI itself does not know the first three.
@@ -54,77 +51,116 @@ _NAMES_A_FIELD = re.compile(
 _NAMES_N = re.compile(r"\bn\b|choices?\b", re.IGNORECASE)
 
 
-def connect(name: str, options: ConnectOptions) -> OpenAICompatible:
-    """Opens ``openai:NAME``. Raises UsageError where the model's name, the URL or the key cannot be right."""
-    if not name:
+def connect(name: str, options: ConnectOptions) -> Backend:
+    """Opens ``openai:NAME`` or ``openai:NAME@URL,URL``. Raises UsageError where the model's name, a URL or a key cannot
+    be right."""
+    model, urls = split_endpoints(name)
+    if not model:
         raise UsageError("openai: needs a model name, for example --model openai:gpt-4o-mini")
-    base_url = (options.base_url or settings().openai_base_url or OPENAI_URL).strip()
-    check_url(base_url)
-    secret = options.api_key or settings().openai_api_key
+    endpoints = endpoints_of(urls or options.base_url or settings().openai_base_url or OPENAI_URL)
+    named = urls is not None
+    backends = [_opened(model, one, options, named=named) for one in endpoints]
+    if len(backends) == 1:
+        return backends[0]
+    from mathagent.models.openai_pool import EndpointPool
+
+    return EndpointPool(model, backends, named=named)
+
+
+def _opened(model: str, endpoint: Endpoint, options: ConnectOptions, *, named: bool) -> OpenAICompatible:
+    variable = endpoint.settings.key_env
+    secret = environment_secret(variable) if variable else options.api_key or settings().openai_api_key
     key = "" if secret is None else secret.get_secret_value().strip()
-    if not key and is_openai(base_url):
-        raise UsageError("no OPENAI_API_KEY is set; set it, or give --base-url for another endpoint")
+    variable = variable or "OPENAI_API_KEY"
+    if not key and is_openai(endpoint.url):
+        raise UsageError(f"no {variable} is set; set it, or give --base-url for another endpoint")
     if not (key.isascii() and key.isprintable()):
-        raise UsageError("OPENAI_API_KEY holds characters that no key has; copy it again")
+        raise UsageError(f"{variable} holds characters that no key has; copy it again")
     return OpenAICompatible(
-        f"openai:{name}",
-        model=name,
-        base_url=base_url,
+        model,
+        endpoint,
+        named=named,
         api_key=key or "none",
-        extra_body={} if is_openai(base_url) else NEUTRAL_SAMPLERS,
+        extra_body={} if is_openai(endpoint.url) else NEUTRAL_SAMPLERS,
     )
 
 
-@dataclass(frozen=True)
-class _Connection:
-    """An open session, which works in one event loop only. ``singles`` bounds the requests sent one by one."""
-
-    session: OpenAISession
-    loop: asyncio.AbstractEventLoop
-    singles: asyncio.Semaphore
-
-
 class OpenAICompatible:
-    """A Backend over ``/chat/completions``.
+    """A Backend over the ``/chat/completions`` of one endpoint.
 
     Where the server ignores or refuses ``n``, the missing samples are requested one by one, and ``capabilities.n``
     is off from then on. Where it refuses ``extra_body`` (explicit neutral samplers) or usage in a stream, they
     are left out from then on: such a server has none. It never retries by itself; the wrapper Retrying does.
 
-    One object serves one event loop at a time: after that loop has been closed, the next may use it.
+    What its server can do beyond the wire format is known once ``prepare`` has asked it, or the endpoint says.
+    ``named``: the endpoint is part of the name, as the user wrote it.
     """
 
     def __init__(
         self,
-        name: str,
-        *,
         model: str,
-        base_url: str,
+        endpoint: Endpoint,
+        *,
         api_key: str,
+        named: bool = False,
         extra_body: Mapping[str, Any],
         capabilities: Capabilities = CHAT_CAPABILITIES,
-        max_parallel: int = 16,
-        identity: str | None = None,
         default_seed: int | None = None,
     ) -> None:
-        self._shown_url = without_password(base_url)
-        self.name = name
-        self.identity = identity or f"{name}@{self._shown_url}"
         self.default_seed = default_seed
-        self.capabilities = capabilities
-        self.max_parallel = max_parallel
-        self._model = model
-        self._base_url = base_url
-        self._api_key = api_key
+        self.capabilities = with_server(capabilities, endpoint.settings.server)
+        self.max_parallel = endpoint.settings.parallel
+        self.client = OpenAIEndpoint(f"openai:{model}", endpoint, api_key)
+        self._model, self._named = model, named
         self._extra_body = dict(extra_body)
         self._takes_extra = True
-        self._reached = False
-        self._tokens_field = "max_completion_tokens" if is_openai(base_url) else "max_tokens"
-        self._connection: _Connection | None = None
+        self._asked_server = endpoint.settings.server is not None or is_openai(endpoint.url)
+        self._tokens_field = "max_completion_tokens" if is_openai(endpoint.url) else "max_tokens"
+        self._thinking_is_known()
+
+    @property
+    def endpoint(self) -> Endpoint:
+        """The endpoint, with the server that it is known to be."""
+        return self.client.endpoint
+
+    @property
+    def name(self) -> str:
+        return f"openai:{self._model}@{self.endpoint.written}" if self._named else f"openai:{self._model}"
+
+    @property
+    def identity(self) -> str:
+        return f"openai:{self._model}@{self.endpoint.identity}"
+
+    async def prepare(self) -> None:
+        """Asks the server, once, which one it is. One that cannot be reached is asked the next time."""
+        async with (await self.client.open()).asking:
+            if self._asked_server:
+                return
+            try:
+                server = server_of(await self.client.models())
+            except BackendError:
+                return
+            self._asked_server = True
+            if server is not None:
+                known = self.endpoint.settings.model_copy(update={"server": server})
+                self.client.endpoint = self.endpoint.model_copy(update={"settings": known})
+                self.capabilities = with_server(self.capabilities, server)
+        self._thinking_is_known()
+
+    def _thinking_is_known(self) -> None:
+        """Raises UnsupportedOption where the server is known, and cannot be told how long to think."""
+        if self._asked_server:
+            self._server_fields(ChatRequest(messages=()))
+
+    def _server_fields(self, request: ChatRequest) -> dict[str, Any]:
+        kept = self.endpoint.settings
+        return server_fields(kept.server, request, backend=self.name, thinking_tokens=kept.thinking_tokens)
 
     async def complete(self, request: ChatRequest, on_delta: OnDelta | None = None) -> list[Completion]:
         """See Backend.complete. Raises BackendError (PartialReply where some samples arrived), UsageError."""
         require_capabilities(self, request)
+        if self.endpoint.settings.thinking_tokens is not None:
+            await self.prepare()  # how it is said depends on the server
         wanted = request.params.n
         if wanted > 1 and not self.capabilities.n:
             return await self._one_by_one(request, {}, on_delta)
@@ -144,7 +180,7 @@ class OpenAICompatible:
         self, request: ChatRequest, arrived: dict[int, Completion], on_delta: OnDelta | None
     ) -> list[Completion]:
         missing = [index for index in range(request.params.n) if index not in arrived]
-        singles = (await self._open()).singles
+        singles = (await self.client.open()).singles
         told = on_sample.get()
         if told is not None:
             for index, completion in arrived.items():
@@ -180,109 +216,21 @@ class OpenAICompatible:
 
     async def _send(self, request: ChatRequest, on_delta: OnDelta | None, *, extra: bool) -> list[Completion]:
         body = request_arguments(request, self._model, tokens_field=self._tokens_field)
+        body |= self._server_fields(request)
         if extra:
             body |= self._extra_body
-        try:
-            if on_delta is None:
-                done = await self._whole(body)
-            else:
-                done = await self._stream(body, on_delta, with_usage=extra)
-        except json.JSONDecodeError as error:
-            raise not_json(self.name, self._shown_url, error.doc) from error
-        except UnicodeDecodeError as error:
-            raise not_json(self.name, self._shown_url, "") from error
-        except UnicodeEncodeError as error:
-            raise UsageError(
-                "the prompt holds half a character (a lone surrogate); give valid Unicode text"
-            ) from error
-        self._reached = True
-        return done
-
-    async def _whole(self, body: dict[str, Any]) -> list[Completion]:
-        import aiohttp
-
-        session = (await self._open()).session
-        try:
-            response = await session.post(body)
-        except (aiohttp.ClientError, TimeoutError) as error:
-            raise self._connection_error(error) from error
-        if not response.is_success:
-            raise self._status_error(response.status, response.error_body(), response.headers)
-        reply = response.json()
-        if isinstance(reply, dict) and reply.get("error") and not reply.get("choices"):
-            raise self._stated_error(reply["error"])
-        return completions_from_reply(reply, self.name, body["n"])
-
-    async def _stream(self, body: dict[str, Any], on_delta: OnDelta, *, with_usage: bool) -> list[Completion]:
-        import openai
-
-        options = {"stream_options": {"include_usage": True}} if with_usage else {}
-        reply, session = StreamedReply(self.name), (await self._open()).session
-        try:
-            async with aclosing(session.stream(body | {"stream": True} | options)) as chunks:
-                async for chunk in chunks:
-                    for index, text in reply.add(chunk):
-                        on_delta(index, text)
-        except openai.APIStatusError as error:
-            raise self._status_error(error.status_code, error.body, error.response.headers) from error
-        except openai.APIConnectionError as error:
-            raise self._connection_error(error) from error
-        except openai.APIError as error:  # an error event inside a stream
-            raise self._stated_error(error.body) from error
-        if not reply.finished:
-            message = (
-                f"{self.name} at {self._shown_url}: the reply broke off before its end; trying again may help"
-            )
-            raise BackendError(message, retryable=True)
-        return reply.completions(body["n"])
-
-    def _connection_error(self, error: BaseException) -> BackendError:
-        return connection_error(error, backend=self.name, base_url=self._shown_url, reached=self._reached)
-
-    def _status_error(self, status: int, body: object, headers: Mapping[str, str]) -> BackendError:
-        self._reached = True
-        message = error_message(body)
-        if isinstance(body, Mapping) and body.get("code") == "insufficient_quota":
-            message += " (insufficient_quota)"
-        return status_error(
-            status,
-            message,
-            backend=self.name,
-            base_url=self._shown_url,
-            retry_after=headers.get("retry-after"),
-        )
-
-    def _stated_error(self, body: object) -> BackendError:
-        """The error for a failure that the server reports with HTTP status 200."""
-        code = body.get("code") if isinstance(body, Mapping) else None
-        message = error_message(body)
-        if isinstance(code, int) and 400 <= code < 600:
-            return status_error(code, message, backend=self.name, base_url=self._shown_url)
-        return BackendError(f"{self.name} at {self._shown_url} reports: {message}; check the model and the URL")
-
-    async def _open(self) -> _Connection:
-        loop = asyncio.get_running_loop()
-        if self._connection is not None and self._connection.loop is not loop:
-            if not self._connection.loop.is_closed():
-                raise UsageError(f"{self.name} is open in another event loop; open one backend for each loop")
-            await self.aclose()
-        if self._connection is None:
-            self._connection = _Connection(self._new_session(), loop, asyncio.Semaphore(self.max_parallel))
-        return self._connection
-
-    def _new_session(self) -> OpenAISession:
-        return OpenAISession(
-            self._base_url,
-            self._api_key,
-            read_timeout_s=READ_TIMEOUT_S,
-            connect_timeout_s=CONNECT_TIMEOUT_S,
-        )
+        prompt_length = sum(len(message.content) for message in request.messages)
+        most = request.params.n * request.params.max_tokens
+        if on_delta is None:
+            done = await self.client.ask(body, prompt_length, most)
+        else:
+            body |= {"stream": True, **({"stream_options": {"include_usage": True}} if extra else {})}
+            done = await self.client.stream(body, prompt_length, most, on_delta)
+        return [with_alternatives(one, request.logprobs) for one in done]
 
     async def aclose(self) -> None:
         """Closes the connections; safe to call twice."""
-        connection, self._connection = self._connection, None
-        if connection is not None:
-            await connection.session.close()
+        await self.client.aclose()
 
 
 def _may_refuse_n(error: BackendError) -> bool:

@@ -12,6 +12,8 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from mathagent.errors import BackendError
+from mathagent.models.thinking_text import ThinkingSplitter
+from mathagent.models.token_counts import StatedTokens, completion_tokens, estimated, plausible_total
 from mathagent.types import Completion, TokenLogprob, ToolCall, Usage
 
 
@@ -51,13 +53,19 @@ class _Part(_Wire):
 
 class _Turn(_Wire):
     content: str | list[_Part] | None = None
-    reasoning_content: str | None = None
+    reasoning_content: Any = None  # DeepSeek, vLLM, SGLang, llama.cpp
+    reasoning: Any = None  # OpenRouter, newer vLLM, Ollama
     tool_calls: list[_ToolCall] | None = None
 
     @property
     def text(self) -> str:
         parts = self.content or ""
         return parts if isinstance(parts, str) else "".join(part.text for part in parts)
+
+    @property
+    def thinking(self) -> str:
+        """What a reasoning parser has taken out of the text; a server that sends both names says it twice."""
+        return next((one for one in (self.reasoning_content, self.reasoning) if isinstance(one, str) and one), "")
 
 
 class _Choice(_Wire):
@@ -68,14 +76,13 @@ class _Choice(_Wire):
     logprobs: _Logprobs | None = None
 
 
-class _Tokens(_Wire):
-    prompt_tokens: int | None = None
-    completion_tokens: int | None = None
-
-
 class _Reply(_Wire):
     choices: list[_Choice] = Field(default_factory=list)
-    usage: _Tokens | None = None
+    usage: Any = None
+
+    @property
+    def tokens(self) -> StatedTokens | None:
+        return StatedTokens.model_validate(self.usage) if isinstance(self.usage, Mapping) else None
 
 
 class _Sample:
@@ -83,23 +90,33 @@ class _Sample:
 
     def __init__(self) -> None:
         self.texts: list[str] = []
-        self.reasoning_length = 0
+        self.thoughts: list[str] = []
+        self._splitter = ThinkingSplitter()
         self.finish_reason: str | None = None
         self.tool_calls: dict[int, dict[str, str]] = {}
         self.logprobs: list[_TokenLogprob] = []
 
     def add(self, choice: _Choice) -> str:
-        """Takes in one piece; returns its new text."""
+        """Takes in one piece; returns its new text, thinking left out."""
         turn = choice.message or choice.delta or _Turn()
         self.finish_reason = choice.finish_reason or self.finish_reason
-        self.reasoning_length += len(turn.reasoning_content or "")
+        thought, text = self._splitter.feed(turn.text)
+        if choice.finish_reason or choice.message is not None:
+            last_thought, last_text = self._splitter.flush()
+            thought, text = thought + last_thought, text + last_text
+        self.thoughts += [one for one in (turn.thinking, thought) if one]
         if choice.logprobs is not None:
             self.logprobs += choice.logprobs.content or ()
         for position, call in enumerate(turn.tool_calls or ()):
             self._add_call(position if call.index is None else call.index, call)
-        if turn.text:
-            self.texts.append(turn.text)
-        return turn.text
+        if text:
+            self.texts.append(text)
+        return text
+
+    @property
+    def length(self) -> int:
+        """Characters, thinking included: all of them are paid for."""
+        return sum(map(len, self.texts)) + sum(map(len, self.thoughts))
 
     def _add_call(self, index: int, call: _ToolCall) -> None:
         import json
@@ -115,6 +132,7 @@ class _Sample:
         calls = [self.tool_calls[index] for index in sorted(self.tool_calls)]
         return Completion(
             text=text,
+            reasoning=sound_text("".join(self.thoughts)).strip(),
             finish_reason=_finish_reason(self.finish_reason, bool(calls)),
             tool_calls=tuple(
                 ToolCall(**{name: sound_text(value) for name, value in call.items()}) for call in calls
@@ -137,16 +155,16 @@ class StreamedReply:
     def __init__(self, backend: str) -> None:
         self._backend = backend
         self._samples: dict[int, _Sample] = {}
-        self._totals: list[_Tokens] = []  # counts that come by themselves: one, or (llama.cpp) one for each sample
-        self._running: _Tokens | None = None  # the last of the counts that come with text
+        self._totals: list[StatedTokens] = []  # that come by themselves: one, or (llama.cpp) one for each sample
+        self._running: StatedTokens | None = None  # the last of the counts that come with text
 
     def add(self, chunk: object) -> list[tuple[int, str]]:
         """Takes in one chunk; returns the new text as (sample index, text)."""
         reply = _parse(chunk, self._backend)
-        if reply.usage is not None and reply.choices:
-            self._running = reply.usage
-        elif reply.usage is not None:
-            self._totals.append(reply.usage)
+        if reply.tokens is not None and reply.choices:
+            self._running = reply.tokens
+        elif reply.tokens is not None:
+            self._totals.append(reply.tokens)
         new = []
         for position, choice in enumerate(reply.choices):
             index = position if choice.index is None else choice.index
@@ -165,15 +183,20 @@ class StreamedReply:
         sample = self._samples[index]
         return sample.completion(sound_text("".join(sample.texts)), Usage(calls=1))
 
-    def completions(self, wanted: int) -> list[Completion]:
-        """The samples in order, at most ``wanted``."""
+    def completions(self, wanted: int, *, most: int | None = None, prompt_length: int = 0) -> list[Completion]:
+        """The samples in order, at most ``wanted``.
+
+        Where the server's count of tokens is missing or cannot be right it is estimated: ``most`` is how many tokens
+        all samples together may have (None: not known), ``prompt_length`` how many characters the prompt has.
+        """
         samples = [self._samples[index] for index in sorted(self._samples)][:wanted]
-        counts = self._totals or [self._running or _Tokens()]
+        counts = self._totals or [self._running or StatedTokens()]
         generated = [count.completion_tokens for count in counts if count.completion_tokens is not None]
         texts = [sound_text("".join(sample.texts)) for sample in samples]
-        lengths = [len(text) + sample.reasoning_length for text, sample in zip(texts, samples, strict=True)]
-        shares = completion_tokens(sum(generated) if generated else None, lengths)
-        prompt = max(0, *(count.prompt_tokens or 0 for count in counts))
+        lengths = [sample.length for sample in samples]
+        total = sum(generated) if generated else None
+        shares = completion_tokens(plausible_total(total, [*lengths], most), lengths)
+        prompt = max(0, *(count.prompt_tokens or 0 for count in counts)) or estimated(prompt_length)
         usages = [
             Usage(calls=1, prompt_tokens=prompt if index == 0 else 0, completion_tokens=share)
             for index, share in enumerate(shares)
@@ -181,8 +204,10 @@ class StreamedReply:
         return [sample.completion(text, used) for sample, text, used in zip(samples, texts, usages, strict=True)]
 
 
-def completions_from_reply(reply: object, backend: str, wanted: int = 1024) -> list[Completion]:
-    """The samples of one whole reply, in the order of their index, at most ``wanted``.
+def completions_from_reply(
+    reply: object, backend: str, wanted: int = 1024, *, most: int | None = None, prompt_length: int = 0
+) -> list[Completion]:
+    """The samples of one whole reply, in the order of their index, at most ``wanted``; see StreamedReply.completions.
 
     Raises BackendError where ``reply`` (parsed JSON) is not a chat completion, or says that it failed.
     """
@@ -191,7 +216,15 @@ def completions_from_reply(reply: object, backend: str, wanted: int = 1024) -> l
         raise not_a_completion(backend)
     whole = StreamedReply(backend)
     whole.add(reply)
-    return whole.completions(wanted)
+    return whole.completions(wanted, most=most, prompt_length=prompt_length)
+
+
+def with_alternatives(completion: Completion, wanted: int | None) -> Completion:
+    """``completion`` with at most ``wanted`` alternatives a token: llama.cpp gives more than it is asked for."""
+    if not completion.logprobs:
+        return completion
+    logprobs = tuple(one.model_copy(update={"top": one.top[: wanted or 0]}) for one in completion.logprobs)
+    return completion.model_copy(update={"logprobs": logprobs})
 
 
 def not_a_completion(backend: str) -> BackendError:
@@ -207,20 +240,6 @@ def _parse(reply: object, backend: str) -> _Reply:
     if any(choice.finish_reason in ("error", "abort") for choice in parsed.choices):
         raise BackendError(f"{backend}: the server broke the reply off; trying again may help", retryable=True)
     return parsed
-
-
-def completion_tokens(total: int | None, lengths: list[int]) -> list[int]:
-    """Splits the reply's token count over its samples by length; estimates 4 characters a token without one.
-
-    The wire has one count for all samples of a request. The shares always add up to ``total``.
-    """
-    if total is None or total < 0:
-        return [-(-length // 4) for length in lengths]
-    weights = [length + 1 for length in lengths]
-    shares = [total * weight // sum(weights) for weight in weights]
-    if shares:
-        shares[0] += total - sum(shares)
-    return shares
 
 
 def _finish_reason(

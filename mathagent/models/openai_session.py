@@ -19,6 +19,8 @@ from mathagent.models.endpoint_url import is_loopback
 if TYPE_CHECKING:
     import ssl
 
+    import aiohttp
+
 MAX_CONNECTIONS = 1000
 KEEPALIVE_S = 5.0  # servers close an idle connection after 5 s or more
 
@@ -86,9 +88,7 @@ class OpenAISession:
         self._streams: Any = None  # the openai client, once a stream has been asked for
         local = is_loopback(base_url)  # a proxy from the environment cannot reach our own machine's servers
         parts = urlsplit(base_url)
-        path = f"{parts.path.rstrip('/')}{path}"
-        netloc = parts.netloc.rpartition("@")[2]
-        self._url = parts._replace(netloc=netloc, path=path, fragment="").geturl()
+        self._url = self._address(path)
         self._proxy = None if local else proxy_for(self._url)
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(
@@ -110,9 +110,17 @@ class OpenAISession:
         """
         content = json.dumps(body, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
         async with self._session.post(self._url, data=content, proxy=self._proxy) as response:
-            answer = await response.read()
-            headers = {name.lower(): value for name, value in response.headers.items()}
-            return Response(response.status, headers, answer)
+            return await _read(response)
+
+    async def get(self, path: str) -> Response:
+        """Reads what stands under ``path`` of the endpoint. Raises aiohttp.ClientError or TimeoutError."""
+        async with self._session.get(self._address(path), proxy=self._proxy) as response:
+            return await _read(response)
+
+    def _address(self, path: str) -> str:
+        parts = urlsplit(self._base_url)
+        netloc, path = parts.netloc.rpartition("@")[2], f"{parts.path.rstrip('/')}{path}"
+        return parts._replace(netloc=netloc, path=path, fragment="").geturl()
 
     async def stream(self, body: Mapping[str, Any]) -> AsyncGenerator[object, None]:
         """The chunks of one streamed reply, as plain JSON: the client's own models would let wrong types through.
@@ -147,6 +155,11 @@ class OpenAISession:
         await self._session.close()
         if self._streams is not None:
             await self._streams.close()
+
+
+async def _read(response: aiohttp.ClientResponse) -> Response:
+    answer = await response.read()
+    return Response(response.status, {name.lower(): value for name, value in response.headers.items()}, answer)
 
 
 def _headers(base_url: str, api_key: str, more: Mapping[str, str]) -> dict[str, str]:

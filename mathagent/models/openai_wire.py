@@ -11,8 +11,8 @@ from mathagent.types import Message
 def request_arguments(request: ChatRequest, model: str, *, tokens_field: str) -> dict[str, Any]:
     """The JSON body of ``/chat/completions``; every sampling parameter is explicit.
 
-    ``tokens_field`` is the server's name for the longest reply. ``continue_assistant`` has no field of its own:
-    a server that continues an assistant turn does so because that turn is the last message.
+    ``tokens_field`` is the server's name for the longest reply. A grammar, and a turn of the assistant to be gone on
+    with, have no words in this format: see openai_servers.
     """
     params = request.params
     arguments: dict[str, Any] = {
@@ -34,8 +34,6 @@ def request_arguments(request: ChatRequest, model: str, *, tokens_field: str) ->
     if request.json_schema is not None:
         schema = {"name": "reply", "schema": request.json_schema, "strict": True}
         arguments["response_format"] = {"type": "json_schema", "json_schema": schema}
-    if request.grammar is not None:
-        arguments["grammar"] = request.grammar  # llama.cpp's name for it
     if request.tools:
         arguments["tools"] = [{"type": "function", "function": tool.model_dump()} for tool in request.tools]
     return arguments

@@ -40,7 +40,7 @@ class Remembering(Wrapper):
         for index in hits:
             completion = drawn[index]
             if self._paid.pop(keys[index], None) is None:
-                self.meter.add(completion.counted_usage, current_reservation.get())
+                self.meter.add(completion.counted_usage, current_reservation.get(), model=self.identity)
             if on_delta is not None:
                 on_delta(index, completion.text)
         return drawn
@@ -146,11 +146,13 @@ class Journaled(Remembering):
         return done
 
     def _lookup(self, keys: list[str], request: ChatRequest) -> list[Completion | None]:
-        return [self._journal.replay(key) for key in keys]
+        return [self._journal.replay(f"{key} {self.identity}") for key in keys]
 
     def _store(self, request: ChatRequest, completions: list[Completion]) -> list[Completion]:
         for key, completion in zip(sample_keys(self.identity, request), completions, strict=True):
-            self._journal.record(key, completion)
+            self._journal.record(
+                f"{key} {self.identity}", completion
+            )  # whose it is counts as, once its node has ended
         return completions
 
 

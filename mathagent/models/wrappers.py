@@ -10,6 +10,7 @@ import asyncio
 import random
 from collections.abc import Awaitable, Callable, Iterable
 
+from mathagent import telemetry
 from mathagent.budget import Meter, Reservation
 from mathagent.errors import BackendError, LimitReached
 from mathagent.events import Event, Retried
@@ -21,6 +22,7 @@ from mathagent.models.base import (
 )
 from mathagent.models.cache import CompletionCache
 from mathagent.models.remembering import Cached, Journal, Journaled
+from mathagent.models.traced import Traced
 from mathagent.models.wrapper import Wrapper, current_reservation
 from mathagent.types import Completion
 
@@ -44,7 +46,7 @@ class Metered(Wrapper):
 
     def _count(self, completions: Iterable[Completion]) -> None:
         for completion in completions:
-            self.meter.add(completion.usage, current_reservation.get())
+            self.meter.add(completion.usage, current_reservation.get(), model=self.identity)
 
 
 class Limited(Wrapper):
@@ -155,7 +157,7 @@ def wrap(
     journal: Journal | None = None,
 ) -> Backend:
     """The full stack around ``raw`` for one solve."""
-    backend: Backend = Metered(raw, meter)
+    backend: Backend = Metered(Traced(raw) if telemetry.active() else raw, meter)
     if cache is not None:
         backend = Cached(backend, cache, meter, emit)
     if journal is not None:

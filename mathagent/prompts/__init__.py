@@ -1,7 +1,8 @@
 """Prompts are data: chat templates in files, with named slots that are rendered strictly.
 
 A file holds the turns of a chat, each opened by a line ``=== system ===``, ``=== user ===`` or ``=== assistant ===``.
-Turns are split before slots are filled, so no slot's text can open a turn of its own.
+Turns are split before slots are filled, so no slot's text can open a turn of its own. ``folder/file`` names a prompt of
+ours, ``package.of.prompts:folder/file`` one of another package.
 """
 
 from __future__ import annotations
@@ -20,10 +21,11 @@ _TURN = re.compile(r"^=== (system|user|assistant) ===\n", re.MULTILINE)
 
 @cache
 def source(name: str) -> str:
-    """The text of prompt ``name`` (``folder/file`` without suffix). Raises UsageError where there is none."""
+    """The text of prompt ``name`` (without suffix). Raises UsageError where there is none."""
+    package, separator, file = name.rpartition(":")
     try:
-        return files(__package__).joinpath(f"{name}.md").read_text(encoding="utf-8")
-    except OSError as error:
+        return files(package if separator else __package__).joinpath(f"{file}.md").read_text(encoding="utf-8")
+    except (OSError, ImportError) as error:
         raise UsageError(f"there is no prompt named '{name}'") from error
 
 

@@ -100,6 +100,14 @@ async def run_certificate(
     ]
 
 
+def certificate_outcome(checks: Sequence[Check]) -> CheckOutcome:
+    """What a certificate comes to: "fails" if a check fails, "holds" if none does and a strong one holds."""
+    if any(check.outcome == "fails" for check in checks):
+        return "fails"
+    strong = any(check.outcome == "holds" and check.strength == "strong" for check in checks)
+    return "holds" if strong else "undecided"
+
+
 def judge(checks: Sequence[Check]) -> Verdict:
     """What ``checks`` say together: "correct" if a strong one holds and none fails, "incorrect" if one fails and no
     strong one holds, else "unsure"."""

@@ -115,7 +115,7 @@ class RewardEndpoint:
                 reached = context.meter.limit_reached()
                 if reached is not None and reached.limit != "max_tokens":  # a reward model writes no tokens
                     return Score(note=str(reached), limit=str(reached))
-                context.meter.add(Usage(calls=1))
+                context.meter.add(Usage(calls=1), model=self.name)
                 return await self._until_limit(context, self._score(session, problem, steps))
 
         try:

@@ -75,10 +75,11 @@ def thought_out(draft: Draft, problem: Problem, *, opened: bool = False) -> Cand
     if reply is None:
         return stated_candidate(draft)
     _, closed, said = reply.text.rpartition(_END_OF_THINKING)
-    if not closed and reply.finish_reason == "length" and (opened or "<think>" in reply.text):
+    told_apart = bool(reply.reasoning and reply.text)  # by the server or its backend
+    if not closed and not told_apart and reply.finish_reason == "length" and (opened or "<think>" in reply.text):
         said = ""
     spoken = draft.model_copy(update={"completion": reply.model_copy(update={"text": said})})
-    whole = (Step(kind="thought", text=reply.text),)
+    whole = (Step(kind="thought", text="\n".join(part for part in (reply.reasoning, reply.text) if part)),)
     return stated_candidate(spoken, problem.choices).model_copy(update={"steps": whole})
 
 
@@ -116,14 +117,14 @@ def build(config: JointThinkingConfig) -> StateGraph[Any, Any, Any, Any]:
             greedy = SamplingParams(temperature=0.0, max_tokens=GUESS_TOKENS)
             draft, limit = await draw_one(context, render(GUESS, **shown), greedy, role="answerer")
             return proposed(context, 1, guess(draft, problem.choices), limit)
-        prefill = context.backend.capabilities.continue_assistant
+        prefill = context.can("answerer").continue_assistant
         asked = (*reasoning_prompt(problem), *_begun(CLOSED, "\n\n")) if prefill else render(AT_ONCE, **shown)
         draft, limit = await draw_one(context, asked, config.params, role="answerer", continue_assistant=prefill)
         return proposed(context, 1, thought_out(draft, problem), limit)
 
     async def rethink(state: SolveState, runtime: Runtime[RunContext]) -> dict[str, Any]:
         context, problem = runtime.context, state.problem
-        prefill = has_section(config, context) and context.backend.capabilities.continue_assistant
+        prefill = has_section(config, context) and context.can("rethinker").continue_assistant
         asked = second_question(problem, state.candidates, prefill=prefill)
         drafts, limit = await draw(context, asked, params(context), role="rethinker", continue_assistant=prefill)
         if not drafts:

@@ -70,7 +70,7 @@ class _Walk:
         self.drawn = 0
         self.states: list[tuple[int, Link]] = []
         """(number within its chain, state), as they came."""
-        self.continues = context.backend.capabilities.continue_assistant
+        self.continues = context.can(ROLE).continue_assistant
         self.asked = render(
             "cot/reason", problem=problem_text(problem), trigger=config.trigger, has_choices=bool(problem.choices)
         )
@@ -78,7 +78,7 @@ class _Walk:
             advice = "qalign cuts at tokens; set unit=line"
             if not self.continues:
                 raise UnsupportedOption(context.backend.name, "continue_assistant", advice)
-            if not context.backend.capabilities.logprobs:
+            if not context.can(ROLE).logprobs:
                 raise UnsupportedOption(context.backend.name, "log-probs", advice)
 
     async def run(self) -> None:

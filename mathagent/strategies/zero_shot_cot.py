@@ -102,7 +102,7 @@ def build(config: ZeroShotCotConfig) -> StateGraph[Any, Any, Any, Any]:
     """reason → extract → select."""
 
     async def reason(state: SolveState, runtime: Runtime[RunContext]) -> dict[str, Any]:
-        raw = runtime.context.backend.capabilities.continue_assistant
+        raw = runtime.context.can("reasoner").continue_assistant
         params = SamplingParams(
             temperature=config.sampling_temperature,
             top_p=config.top_p,

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 
 from mathagent.config import Settings
+from mathagent.errors import UsageError
 from mathagent.models.base import Backend
 from mathagent.sandbox.base import Sandbox
+from mathagent.tools import TOOLS
 from mathagent.tools.base import Tool
 from mathagent.tools.retrieve import Searchable
 
@@ -31,7 +34,10 @@ class Means:
 
 class Toolbox(Mapping[str, Tool]):
     """Tools by name. What cannot work is not in it: "web" without a provider, "z3" without its package, "retrieve"
-    without a memory. Where the solve is measured there is no "web", and "wolfram" computes in the sandbox."""
+    without a memory. Where the solve is measured there is no "web", and "wolfram" computes in the sandbox.
+
+    Those of plugins are in it, too (``plugin_makers``); one that cannot be loaded raises UsageError when tools are
+    first asked for."""
 
     def __init__(self, means: Means) -> None:
         self._made: dict[str, Tool] = {}
@@ -78,4 +84,34 @@ def _makers(means: Means) -> dict[str, Callable[[], Tool]]:
         makers["web"] = lambda: web_tool(open_search(settings))
     if memory is not None:
         makers["retrieve"] = lambda: retrieve_tool(memory)
+    return makers | plugin_makers(means)
+
+
+def plugin_makers(means: Means) -> dict[str, Callable[[], Tool]]:
+    """The tools that other packages add (entry points of the group mathagent.tools).
+
+    Each factory is given those of these that its parameters name: ``sandbox`` (for programs of a model),
+    ``own_sandbox`` (for programs that the tool itself writes), ``backend``, ``settings``, ``memory`` and ``measured``.
+    A tool that needs a ``memory`` is absent without one, and a factory may return None where its tool cannot work, or
+    must not: one that looks answers up, in a solve that is ``measured``. Raises UsageError.
+    """
+    given = {name: getattr(means, name) for name in Means.__dataclass_fields__}
+    makers: dict[str, Callable[[], Tool]] = {}
+    for name in TOOLS.plugin_names():
+        parameters = inspect.signature(TOOLS.load(name)).parameters.values()
+        unknown = [one.name for one in parameters if one.name not in given and one.default is one.empty]
+        if unknown:
+            raise UsageError(
+                f"tool '{name}' of a plugin asks for {', '.join(unknown)}; a tool is given {', '.join(given)}"
+            )
+        wanted = {one.name: given[one.name] for one in parameters if one.name in given}
+        if means.memory is None and any(one.name == "memory" and one.default is one.empty for one in parameters):
+            continue
+        tool = TOOLS.load(name)(**wanted)
+        if tool is not None:
+            makers[name] = partial(_same, tool)
     return makers
+
+
+def _same(tool: Tool) -> Tool:
+    return tool

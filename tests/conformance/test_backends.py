@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
+import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
@@ -10,7 +12,7 @@ import pytest
 from fake_endpoint import Behaviour, FakeEndpoint
 
 from mathagent.errors import UnsupportedOption
-from mathagent.models.base import Backend, Capabilities, ChatRequest, ConnectOptions, ToolSpec
+from mathagent.models.base import Backend, Capabilities, ChatRequest, ConnectOptions, ToolSpec, prepare
 from mathagent.models.scripted import ScriptedBackend
 from mathagent.types import Message, SamplingParams
 
@@ -60,6 +62,69 @@ async def embedded() -> AsyncIterator[Backend]:
     await backend.aclose()
 
 
+@asynccontextmanager
+async def through_failures() -> AsyncIterator[Backend]:
+    """A server that fails every other time, each time otherwise, behind the wrapper that tries again."""
+    from mathagent.models.openai_compat import connect
+    from mathagent.models.wrappers import Retrying
+
+    server = await FakeEndpoint().start()
+    ways = itertools.cycle(
+        [
+            Behaviour(status=500, raw=b""),
+            Behaviour(status=429, raw=b"{}", headers={"Retry-After": "0.001"}),
+            Behaviour(cut="drop"),
+            Behaviour(raw=b'{"choi'),
+            Behaviour(stated_usage={"completion_tokens": "many"}),
+        ]
+    )
+    server.next_behaviour = lambda body: next(turns)  # type: ignore[method-assign]
+    turns = (one for way in ways for one in (way, server.behaviour))
+    raw = connect("m", ConnectOptions(base_url=server.url))
+    yield Retrying(raw, lambda event: None, attempts=50, sleep=lambda seconds: asyncio.sleep(0))
+    await raw.aclose()
+    await server.stop()
+
+
+@asynccontextmanager
+async def half_dead_pool() -> AsyncIterator[Backend]:
+    from mathagent.models.openai_compat import connect
+
+    servers = [await FakeEndpoint(how).start() for how in (Behaviour(status=503, raw=b""), Behaviour())]
+    backend = connect(f"m@{','.join(one.url for one in servers)}", ConnectOptions())
+    yield backend
+    await backend.aclose()
+    for one in servers:
+        await one.stop()
+
+
+@asynccontextmanager
+async def router() -> AsyncIterator[Backend]:
+    from mathagent.models.router import Router
+
+    first, other = (ScriptedBackend(lambda request, index: f"{index}", name=f"script:{name}") for name in "ab")
+    yield Router([first, other], {"judge": other})
+
+
+@asynccontextmanager
+async def openai_on_the_embedded_server() -> AsyncIterator[Backend]:
+    from pydantic import SecretStr
+
+    from mathagent.models.embedded import EmbeddedBackend
+    from mathagent.models.openai_compat import connect
+
+    async with embedded() as running:
+        assert isinstance(running, EmbeddedBackend)
+        await running.start()
+        server, _ = await running._connection()
+        options = ConnectOptions(api_key=SecretStr(server.api_key))
+        backend = connect(f"smollm2-135m@{server.url}/v1?parallel=4", options)
+        await prepare(backend)
+        assert backend.capabilities.grammar  # it has said that it is llama.cpp
+        yield backend
+        await backend.aclose()
+
+
 BACKENDS = [
     pytest.param(scripted, id="script"),
     pytest.param(limited_script, id="script without capabilities"),
@@ -67,7 +132,11 @@ BACKENDS = [
     pytest.param(openai(n="ignore"), id="openai that ignores n"),
     pytest.param(openai(n="refuse"), id="openai that refuses n"),
     pytest.param(openai(refuse=("top_k", "stream_options")), id="openai that refuses what it does not know"),
+    pytest.param(through_failures, id="openai that fails every other time"),
+    pytest.param(half_dead_pool, id="openai at two endpoints, one of them dead"),
+    pytest.param(router, id="router"),
     pytest.param(embedded, id="embedded", marks=pytest.mark.model),
+    pytest.param(openai_on_the_embedded_server, id="openai on the embedded server", marks=pytest.mark.model),
 ]
 pytestmark = pytest.mark.parametrize("opening", BACKENDS)
 
@@ -132,6 +201,50 @@ async def test_refuses_by_name_what_it_lacks(opening: Opening) -> None:
             if not getattr(backend.capabilities, option):
                 with pytest.raises(UnsupportedOption, match=option):
                     await backend.complete(ask().model_copy(update=changes))
+
+
+async def test_preparing_twice_changes_nothing_more(opening: Opening) -> None:
+    async with opening() as backend:
+        await prepare(backend)
+        known = backend.identity, backend.capabilities
+        await prepare(backend)
+        assert (backend.identity, backend.capabilities) == known
+
+
+def is_real(backend: Backend) -> bool:
+    return "smollm2" in backend.name
+
+
+async def test_log_probs_come_with_as_many_alternatives_as_are_asked_for(opening: Opening) -> None:
+    async with opening() as backend:
+        if not backend.capabilities.logprobs or backend.name.startswith("script:"):
+            pytest.skip("gives no log-probs of its own")
+        for wanted in (2, 0):
+            (done,) = await backend.complete(ask(max_tokens=4).model_copy(update={"logprobs": wanted}))
+            assert done.logprobs
+            assert all(entry.logprob <= 0 for entry in done.logprobs)
+            assert all(len(entry.top) <= wanted for entry in done.logprobs)
+
+
+async def test_a_schema_and_a_grammar_are_followed(opening: Opening) -> None:
+    async with opening() as backend:
+        if not is_real(backend):
+            pytest.skip("plays a model")
+        schema = {"type": "object", "properties": {"a": {"type": "boolean"}}, "required": ["a"]}
+        (done,) = await backend.complete(ask(max_tokens=24).model_copy(update={"json_schema": schema}))
+        assert isinstance(json.loads(done.text)["a"], bool)
+        (done,) = await backend.complete(ask().model_copy(update={"grammar": 'root ::= "yes" | "no"'}))
+        assert done.text in ("yes", "no")
+
+
+async def test_an_assistant_turn_is_gone_on_with(opening: Opening) -> None:
+    async with opening() as backend:
+        if not is_real(backend):
+            pytest.skip("plays a model")
+        begun = (Message(role="user", content="Count."), Message(role="assistant", content="1, 2, 3, 4,"))
+        request = ask(max_tokens=4).model_copy(update={"messages": begun, "continue_assistant": True})
+        (done,) = await backend.complete(request)
+        assert "5" in done.text
 
 
 async def test_many_requests_at_once_get_their_own_replies(opening: Opening) -> None:

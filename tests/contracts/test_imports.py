@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-HEAVY = ("torch", "transformers", "langgraph", "openai", "sympy", "docker", "math_verify", "numpy", "xllamacpp")
+HEAVY = ("torch", "transformers", "langgraph", "openai", "sympy", "docker", "math_verify", "mcp", "numpy", "xllamacpp")
 
 PROBE = """
 import sys

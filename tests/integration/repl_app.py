@@ -102,6 +102,10 @@ class PlayedSolver:
         on_event(SolveFinished(solution=solution))
         return solution
 
+    @property
+    def beside(self) -> PlayedSolver:
+        return self
+
     async def understand(self, text: str, *_: Any, **__: Any) -> Understood:
         return Understood(text=text)
 

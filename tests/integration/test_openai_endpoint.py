@@ -18,9 +18,10 @@ from fake_endpoint import Behaviour, FakeEndpoint
 from mathagent.budget import Budget, Meter
 from mathagent.errors import BackendError, LimitReached, UsageError
 from mathagent.events import Event, Retried
-from mathagent.models import openai_compat
+from mathagent.models import openai_compat, openai_endpoint
 from mathagent.models.base import ChatRequest, ConnectOptions, PartialReply, ToolSpec
 from mathagent.models.cache import CompletionCache
+from mathagent.models.endpoints import endpoints_of
 from mathagent.models.openai_compat import NEUTRAL_SAMPLERS, OpenAICompatible, connect
 from mathagent.models.wrappers import Retrying, wrap
 from mathagent.types import Completion, Message, SamplingParams, ToolCall
@@ -193,9 +194,8 @@ async def test_a_refusal_of_something_else_is_raised_after_one_look(
 
 async def test_single_samples_do_not_flood_the_server(server: FakeEndpoint) -> None:
     server.will(n="refuse", delay_s=0.01)
-    backend = OpenAICompatible(
-        "openai:m", model="m", base_url=server.url, api_key="none", extra_body={}, max_parallel=4
-    )
+    (endpoint,) = endpoints_of(f"{server.url}?parallel=4")
+    backend = OpenAICompatible("m", endpoint, api_key="none", extra_body={})
     done = await asyncio.gather(*(backend.complete(ask(n=12, text=str(index))) for index in range(3)))
     assert [len(completions) for completions in done] == [12, 12, 12]
     assert server.most_open <= 4
@@ -415,7 +415,7 @@ async def test_a_host_without_address_or_a_server_without_tls(server: FakeEndpoi
 async def test_a_server_that_never_answers(
     server: FakeEndpoint, backend: OpenAICompatible, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(openai_compat, "READ_TIMEOUT_S", 0.1)
+    monkeypatch.setattr(openai_endpoint, "READ_TIMEOUT_S", 0.1)
     server.will(delay_s=None)
     for stream in (False, True):
         error = await failure(backend, stream=stream)
@@ -570,7 +570,7 @@ def test_two_loops_one_after_the_other(caplog: pytest.LogCaptureFixture) -> None
         server = await FakeEndpoint().start()
         if not box:
             box.append(connect("m", ConnectOptions(base_url=server.url)))
-        box[0]._base_url = server.url  # each loop has a server of its own, and so a new port
+        box[0].client.base_url = server.url  # each loop has a server of its own, and so a new port
         done = await box[0].complete(ask())
         if close:
             await box[0].aclose()

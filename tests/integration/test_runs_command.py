@@ -92,6 +92,40 @@ def test_export_is_what_other_commands_read(benched: str, cli: Cli, tmp_path: Pa
     assert "jsonl, csv, json" in err
 
 
+def test_a_run_is_gone_on_with_from_any_folder_and_wherever_its_data_lies(
+    tmp_path: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here, elsewhere = tmp_path / "here", tmp_path / "elsewhere"
+    here.mkdir()
+    elsewhere.mkdir()
+    item = {"id": "p", "question": "What is 1 + 1?", "answer": "2"}
+    copy = {**item, "id": "again"}
+    (here / "own.jsonl").write_text(f"{json.dumps(item)}\n{json.dumps(copy)}\n")
+    script = tmp_path / "replies.json"
+    script.write_text(json.dumps([{"error": "gone"}, "\\boxed{2}", "\\boxed{2}", "\\boxed{2}"]))
+    monkeypatch.chdir(here)
+    asked = ("bench", "own.jsonl", "-s", "cot", "-m", f"script:{script}", "--concurrency", "1", "--no-cache")
+    code, out, err = cli(*asked, "--name", "mine")
+    assert code == 3, err
+    assert "were the 1 without a grade wrong" in " ".join(out.split())
+    assert "p = again" in " ".join(out.split())
+    monkeypatch.chdir(elsewhere)
+    script.write_text(json.dumps(["\\boxed{2}"]))
+    code, out, err = cli("bench", "--resume", "mine", "--json")
+    assert code == 0, err
+    (row,) = json.loads(out)
+    assert (row["problems"], row["correct"], row["ungraded"], row["copies"]) == (1, 1, 0, [["p", "again"]])
+    (here / "own.jsonl").rename(elsewhere / "own.jsonl")
+    code, _, err = cli("bench", "--resume", "mine")
+    assert code == 2
+    assert str(here / "own.jsonl") in err
+    assert cli("bench", "--resume", "mine", "own.jsonl")[0] == 0
+    (elsewhere / "own.jsonl").write_text(json.dumps({**item, "answer": "3"}) + "\n")
+    code, _, err = cli("bench", "--resume", "mine", "own.jsonl")
+    assert code == 2
+    assert "items was" in err
+
+
 def test_rm_asks_and_takes_only_what_no_other_run_has(benched: str, cli: Cli, tmp_path: Path) -> None:
     code, _, err = cli("runs", "rm", benched)  # nobody is there to be asked
     assert code == 2

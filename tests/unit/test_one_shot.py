@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from mathagent import Budget, Solution, Solver, UsageError, one_shot, solve, solve_sync, stream
+from mathagent import Budget, Solution, Solver, UsageError, solve, solve_sync, stream
+from mathagent.agents.solve_options import EachOptions, SolveOptions, SolverOptions, StreamOptions
 from mathagent.events import (
     CodeFinished,
     CodeStarted,
@@ -66,11 +67,15 @@ def test_unknown_options_are_type_errors(model: str) -> None:
         solve_sync("x", "pal", model=model, stratgy="cot")
 
 
-def test_each_option_of_a_solver_goes_to_the_solver() -> None:
-    parameters = inspect.signature(Solver.__init__).parameters.values()
-    options = {one.name for one in parameters if one.kind is one.KEYWORD_ONLY}
-    assert options == one_shot._SOLVER_OPTIONS
-    assert not options & set(inspect.signature(Solver.solve).parameters)
+def test_the_types_of_options_are_those_of_the_signatures() -> None:
+    def keywords(function: object) -> set[str]:
+        parameters = inspect.signature(function).parameters.values()  # type: ignore[arg-type]
+        return {one.name for one in parameters if one.kind is one.KEYWORD_ONLY}
+
+    assert SolverOptions.__annotations__.keys() == keywords(Solver.__init__)
+    assert SolveOptions.__annotations__.keys() == keywords(Solver.solve)
+    assert not SolverOptions.__annotations__.keys() & keywords(Solver.solve)
+    assert EachOptions.__annotations__.keys() < StreamOptions.__annotations__.keys() < keywords(Solver.solve)
 
 
 async def test_a_memory_can_be_given(model: str) -> None:

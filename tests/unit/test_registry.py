@@ -65,6 +65,7 @@ def test_plugins_come_in_and_replace_no_builtin(monkeypatch: pytest.MonkeyPatch)
     import tomllib
 
     assert TABLE.names() == ["json", "missing", "toml"]
+    assert TABLE.plugin_names() == ["toml"]
     assert TABLE.load("toml") is tomllib.loads
     assert TABLE.load("json") is json.loads
     with pytest.raises(UnknownName, match="did you mean toml"):

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import json
+import threading
 from collections.abc import AsyncIterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
+from langgraph.checkpoint.memory import InMemorySaver
+from langgraph.graph import START, StateGraph
 
 import mathagent
-from mathagent import Problem, Solver, UsageError
+from mathagent import Budget, Problem, Solver, UsageError
 from mathagent.errors import BackendError, StorageError, UnsupportedOption
 from mathagent.events import Event, ModelReplied, Remembered, SolveFinished, Warned
 from mathagent.memory.base import Added
@@ -19,7 +24,7 @@ from mathagent.memory.experience import Exemplar, Experience
 from mathagent.memory.hashed_embedder import HashedEmbedder
 from mathagent.memory.sqlite_store import SqliteStore
 from mathagent.models.base import Capabilities, ChatRequest
-from mathagent.models.scripted import ScriptedBackend
+from mathagent.models.scripted import Reply, ScriptedBackend
 from mathagent.strategies import STRATEGIES
 from tests.unit.agents.fake_store import FakeStore
 
@@ -39,7 +44,7 @@ async def test_leaving_a_stream_early_stops_the_solve() -> None:
         async for event in events:
             if isinstance(event, ModelReplied):
                 break
-        await events.aclose()  # type: ignore[attr-defined]
+        await events.aclose()
         asked = len(backend.requests)
         await asyncio.sleep(0.2)
         assert len(backend.requests) == asked
@@ -113,6 +118,135 @@ async def test_problem_identity_is_its_content() -> None:
         solution = await solver.solve(Problem(text="x", reference="secret"), "cot")
     assert solution.problem.id == Problem(text="x").content_hash()
     assert solution.problem.reference is None
+
+
+def test_the_facade_is_small() -> None:
+    public = [name for name, value in vars(Solver).items() if callable(value) and not name.startswith("_")]
+    assert sorted(public) == [
+        "aclose",
+        "close",
+        "graph",
+        "solve",
+        "solve_many",
+        "solve_many_sync",
+        "solve_sync",
+        "stream",
+        "stream_sync",
+    ]
+    for name in public:
+        assert (getattr(Solver, name).__doc__ or "").strip()
+    assert inspect.signature(Solver.solve_sync) == inspect.signature(Solver.solve)
+
+
+def test_one_solver_for_synchronous_code() -> None:
+    with Solver(ScriptedBackend(lambda request, sample: "\\boxed{1}"), cache=False) as solver:
+        assert solver.solve_sync("x", "cot").answer == "1"
+        last = list(solver.stream_sync("x", "cot"))[-1]
+        assert isinstance(last, SolveFinished)
+        assert [one.answer for one in solver.solve_many_sync(["x", "y", ""], "cot", ordered=True)] == [
+            "1",
+            "1",
+            None,
+        ]
+
+
+def test_leaving_a_synchronous_stream_early_stops_the_solve() -> None:
+    backend = ScriptedBackend(lambda request, sample: "no idea")
+    with Solver(backend, cache=False) as solver:
+        events = solver.stream_sync("What?", "self-consistency", config={"n": 256, "window": 1})
+        assert any(isinstance(event, ModelReplied) for event in events)
+        events.close()  # type: ignore[attr-defined]
+        asked = len(backend.requests)
+        assert solver.solve_sync("x", "cot").answer == "no idea"
+        assert len(backend.requests) - asked <= 2
+
+
+def test_threads_share_a_solver() -> None:
+    def doubles(request: ChatRequest, sample: int) -> str:
+        return f"\\boxed{{{2 * int(request.messages[1].content.split()[2])}}}"
+
+    with Solver(ScriptedBackend(doubles), cache=False) as solver, ThreadPoolExecutor(8) as threads:
+        solutions = threads.map(lambda n: solver.solve_sync(f"What is {n} + {n}?", "cot"), range(24))
+        assert [solution.answer for solution in solutions] == [str(2 * n) for n in range(24)]
+
+
+def test_an_interrupt_may_be_set_by_another_thread() -> None:
+    interrupt = asyncio.Event()
+
+    def respond(request: ChatRequest, sample: int) -> str:
+        if sample == 3:
+            threading.Thread(target=interrupt.set).start()
+        return "\\boxed{1}"
+
+    config = {"n": 256, "window": 1, "over": "cot", "stop": "none"}
+    backend = ScriptedBackend(lambda request, sample: Reply(text=respond(request, sample), delay_s=0.05))
+    with Solver(backend, cache=False) as solver:
+        solution = solver.solve_sync("x", "self-consistency", config=config, interrupt=interrupt)
+    assert (solution.stopped, solution.answer) == ("interrupted", "1")
+    assert 1 <= len(solution.candidates) < 256
+
+
+async def test_both_forms_where_a_loop_runs_already() -> None:
+    """As in Jupyter: its loop runs this test, and stands still while the synchronous form is waited for."""
+    solver = Solver(ScriptedBackend(lambda request, sample: "\\boxed{1}"), cache=False)
+    assert solver.solve_sync("x", "cot").answer == "1"
+    assert (await solver.solve("x", "cot")).answer == "1"
+    await solver.aclose()
+
+
+async def test_a_solver_of_this_loop_says_that_it_must_be_awaited() -> None:
+    async with Solver(ScriptedBackend(["\\boxed{1}"]), cache=False) as solver:
+        with pytest.raises(RuntimeError, match="await the async function"):
+            solver.solve_sync("x", "cot")
+        assert (await asyncio.to_thread(solver.solve_sync, "x", "cot")).answer == "1"
+
+
+def test_a_solver_whose_loop_has_ended_says_so_and_can_be_closed() -> None:
+    solver = Solver(ScriptedBackend(["\\boxed{1}"]), cache=False)
+    assert asyncio.run(solver.solve("x", "cot")).answer == "1"
+    with pytest.raises(RuntimeError, match="has ended"):
+        asyncio.run(solver.solve("x", "cot"))
+    with pytest.raises(RuntimeError, match="has ended"):
+        solver.solve_sync("x", "cot")
+    asyncio.run(solver.aclose())
+
+
+async def test_many_problems_with_options_that_are_wrong_for_all() -> None:
+    async with Solver(ScriptedBackend([], capabilities=Capabilities()), cache=False) as solver:
+        wrong: list[tuple[dict[str, Any], type[Exception], str]] = [
+            ({"strategy": "pall"}, UsageError, "did you mean pal"),
+            ({"config": {"m": 1}}, UsageError, "has no setting 'm'"),
+            ({"seed": 3}, UnsupportedOption, "does not support seed"),
+            ({"min_confidence": 2.0}, UsageError, "from 0 to 1"),
+            ({"stratgy": "cot"}, TypeError, "no option stratgy"),
+        ]
+        for options, error, said in wrong:
+            with pytest.raises(error, match=said):
+                await anext(solver.solve_many(["x"], **options))
+
+
+async def test_each_of_many_problems_has_its_own_budget() -> None:
+    backend = ScriptedBackend(lambda request, sample: "no idea")
+    async with Solver(backend, cache=False) as solver:
+        found = [one async for one in solver.solve_many(["x"] * 4, "cot", budget=Budget(max_calls=1))]
+    assert [one.solution.usage.calls for one in found if one.solution] == [1] * 4
+
+
+async def test_a_solve_within_somebodys_graph_is_none_of_its_steps() -> None:
+    """A tool of a LangGraph agent, for example: the agent's checkpointer must not become the strategy's."""
+    saver = InMemorySaver()
+    async with Solver(ScriptedBackend(["\\boxed{1}"]), cache=False) as solver:
+
+        async def node(state: dict[str, Any]) -> dict[str, Any]:
+            return {"answer": (await solver.solve("x", "cot")).answer}
+
+        graph = StateGraph(dict)
+        graph.add_node("node", node)
+        graph.add_edge(START, "node")
+        config: Any = {"configurable": {"thread_id": "t"}}
+        await graph.compile(checkpointer=saver).ainvoke({}, config)
+    namespaces = {entry.config["configurable"]["checkpoint_ns"] for entry in saver.list(None)}
+    assert namespaces == {""}
 
 
 def test_version() -> None:

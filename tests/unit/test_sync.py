@@ -10,6 +10,7 @@ import sys
 import textwrap
 import threading
 from collections.abc import AsyncIterator
+from types import SimpleNamespace
 
 import pytest
 
@@ -119,3 +120,102 @@ def test_a_forked_child_has_a_loop_of_its_own() -> None:
         signal.alarm(20)  # a child that hangs ends by itself
         os._exit(_sync.run(double(3)))
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 6
+
+
+# Objects that live on a loop
+
+
+class Counter:
+    """Says which thread counts."""
+
+    def __init__(self) -> None:
+        self.home = _sync.HomeLoop()
+        self.threads: list[threading.Thread] = []
+
+    @_sync.at_home
+    async def count(self, by: int = 1) -> int:
+        await asyncio.sleep(0)
+        self.threads.append(threading.current_thread())
+        return by
+
+    async def numbers(self, most: int) -> AsyncIterator[int]:
+        for number in range(most):
+            self.threads.append(threading.current_thread())
+            yield number
+
+    count_sync = _sync.twin(count)
+    numbers_sync = _sync.iterating_twin(numbers)
+
+
+async def test_the_first_use_decides_where_it_lives() -> None:
+    counter = Counter()
+    assert await counter.count() == 1
+    assert await asyncio.to_thread(counter.count_sync, by=2) == 2
+    assert await asyncio.to_thread(lambda: asyncio.run(counter.count(3))) == 3
+    assert await asyncio.to_thread(lambda: list(counter.numbers_sync(2))) == [0, 1]
+    assert set(counter.threads) == {threading.current_thread()}
+
+
+def test_of_synchronous_code_it_lives_on_the_shared_loop() -> None:
+    counter = Counter()
+    assert counter.count_sync() == 1
+    assert asyncio.run(counter.count(2)) == 2
+    assert list(counter.numbers_sync(3)) == [0, 1, 2]
+    assert len(set(counter.threads)) == 1
+    assert threading.current_thread() not in counter.threads
+
+
+async def test_in_ipython_it_lives_on_the_shared_loop(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "IPython", SimpleNamespace(get_ipython=object))
+    counter = Counter()
+    assert await counter.count() == 1
+    assert counter.count_sync() == 1  # though this thread's loop runs
+    assert threading.current_thread() not in counter.threads
+
+
+def test_a_loop_that_stands_still_is_refused() -> None:
+    counter, loop = Counter(), asyncio.new_event_loop()
+    assert loop.run_until_complete(counter.count()) == 1
+    with pytest.raises(RuntimeError, match="stands still"):
+        counter.count_sync()
+    loop.close()
+    assert counter.home.has_ended
+    with pytest.raises(RuntimeError, match="has ended"):
+        asyncio.run(counter.count())
+
+
+async def test_errors_and_context_variables_cross_over() -> None:
+    from contextvars import ContextVar
+
+    variable: ContextVar[str] = ContextVar("variable", default="nothing")
+
+    async def read() -> str:
+        if variable.get() == "bad":
+            raise ValueError("bad")
+        return variable.get()
+
+    loop = _sync.shared_loop()
+    variable.set("something")
+    assert await _sync.run_on(loop, read()) == "something"
+    variable.set("bad")
+    with pytest.raises(ValueError, match="bad"):
+        await _sync.run_on(loop, read())
+
+
+async def test_a_cancellation_crosses_over_and_waits_for_the_cleanup() -> None:
+    begun, cleaned = threading.Event(), threading.Event()
+
+    async def long() -> None:
+        begun.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            await asyncio.sleep(0.01)
+            cleaned.set()
+
+    task = asyncio.create_task(_sync.run_on(_sync.shared_loop(), long()))
+    await asyncio.to_thread(begun.wait, 60)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert cleaned.is_set()

@@ -153,6 +153,7 @@ class Chain:
         config: CodeLoopConfig,
         messages: tuple[Message, ...],
         sample: int,
+        role: str = "coder",
     ) -> None:
         self.context, self.problem, self.config, self.sample = context, problem, config, sample
         self.messages = messages
@@ -160,7 +161,7 @@ class Chain:
         self.ran: list[str] = []
         self.good: list[str] = []
         self.last: Execution | None = None
-        own_turn = config.turns == "auto" and context.backend.capabilities.continue_assistant
+        own_turn = config.turns == "auto" and context.can(role).continue_assistant
         self.said: str | None = "" if own_turn else None  # the model's one long turn, where there is such
 
     async def turn(self, role: str) -> tuple[Turn | Failure, str | None]:
@@ -255,7 +256,7 @@ async def code_loop(
         turns = render(OBSERVATION_PROMPT, output=observed.output, style=config.output_style, last=observed.last)
         return turns[0].content.strip()
 
-    chain = Chain(context, problem, config, messages, sample)
+    chain = Chain(context, problem, config, messages, sample, role)
     async with AsyncExitStack() as stack:
         run: Callable[[str], Awaitable[Execution]] | None = None
         for _ in range(config.rounds):

@@ -146,7 +146,7 @@ async def expand(
 
     async def children(number: int, count: int, first: int) -> tuple[list[Draft], str | None]:
         steps = tree.steps(number)
-        continues = context.backend.capabilities.continue_assistant
+        continues = context.can("stepper").continue_assistant
         if writing.prompt is not None:
             messages = writing.prompt(state, steps, continues)
         else:

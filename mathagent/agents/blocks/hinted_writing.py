@@ -66,7 +66,7 @@ async def write_hinted(
     ``count_prompt``: the prompt's tokens count as written. Where a later piece fails or the budget ends, what was
     written is a text that was cut. Raises UnsupportedOption where the backend cannot go on with a text of its own.
     """
-    if not context.backend.capabilities.continue_assistant:
+    if not context.can(role).continue_assistant:
         advice = "hints are put into a text that the model goes on with; add --set hints=false"
         raise UnsupportedOption(context.backend.name, "continue_assistant", advice)
     hinted = plain = ""

@@ -81,7 +81,7 @@ async def write_programs(
         )
         messages = with_recalled(asked, recalled, "program")
     prefill: tuple[Message, ...] = ()
-    if config.answer_from == "solution" and context.backend.capabilities.continue_assistant:
+    if config.answer_from == "solution" and context.can(role).continue_assistant:
         # The line must be whole: without its end small models indent the next one by chance.
         prefill = tuple(
             turn.model_copy(update={"content": f"{turn.content}\n"}) for turn in render("pal/solution_prefill")

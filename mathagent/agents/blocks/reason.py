@@ -145,7 +145,7 @@ async def _extract(
 ) -> tuple[str | Failure, str | None]:
     """Asks for the final answer alone; returns the reply, or why there is none, and the limit reached."""
     assert draft.completion is not None
-    continues = context.backend.capabilities.continue_assistant
+    continues = context.can("extractor").continue_assistant
     turns = render(
         "cot/extract_prefill" if continues else "cot/extract",
         reasoning=draft.completion.text,

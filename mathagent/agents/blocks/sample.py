@@ -95,14 +95,14 @@ async def _draw_at_once(
     continue_assistant: bool,
     form: ReplyForm,
 ) -> tuple[tuple[Draft, ...], str | None]:
-    several = context.backend.capabilities.n
+    several = context.can(role).n
     batches = [(first_sample, params.n)] if several else [(first_sample + i, 1) for i in range(params.n)]
 
     async def request(start: int, count: int) -> list[Completion]:
         def on_delta(index: int, text: str) -> None:
             context.emit(TokenDelta(role=role, sample=start + index, text=text, typed=form.typed))
 
-        streams = context.stream_tokens and context.backend.capabilities.streaming
+        streams = context.stream_tokens and context.can(role).streaming
         done = await context.backend.complete(
             ChatRequest(
                 messages=messages,

@@ -37,9 +37,9 @@ async def leaning(
     ``words_count``: where the backend gives no log-probs, a "yes" is 1 and a "no" is 0; else it is refused, with
     UnsupportedOption. Raises BackendError where the model cannot be reached.
     """
-    by_word = not context.backend.capabilities.logprobs
+    by_word = not context.can(role).logprobs
     if not words_count:
-        require_logprobs(context)
+        require_logprobs(context, role)
     params = SamplingParams(max_tokens=WORD_TOKENS if by_word else 1)
     form = ReplyForm(typed=True) if by_word else ReplyForm(typed=True, logprobs=ALTERNATIVES)
     drafts, limit = await draw(context, messages, params, role=role, first_sample=sample, form=form)
@@ -49,9 +49,9 @@ async def leaning(
     return Leaning(yes=said_yes(reply.text) if by_word else probability_of_yes(reply.logprobs), limit=limit)
 
 
-def require_logprobs(context: RunContext) -> None:
-    """Raises UnsupportedOption where the backend gives no log-probs."""
-    if not context.backend.capabilities.logprobs:
+def require_logprobs(context: RunContext, role: str) -> None:
+    """Raises UnsupportedOption where the model of ``role`` gives no log-probs."""
+    if not context.can(role).logprobs:
         advice = "choose another scorer, or a backend with log-probs"
         raise UnsupportedOption(context.backend.name, "log-probs", advice)
 

@@ -28,6 +28,8 @@ RESULT_CHARS = 5000
 """Characters of a tool's result that a prompt shows. Its end is cut, never its middle: a quotation stays one."""
 LOOK_UPS = ("web", "wolfram")
 """The modules that look something up with the context's tool of their name."""
+OUTSIDE = "."
+"""What the names of tools of MCP servers have in them, and no other name."""
 _OUT_OF_BUDGET = Failure(kind="no-answer", message="the budget ended before an answer")
 
 
@@ -104,6 +106,11 @@ class Pipeline:
             failure = Failure(kind="model-error", message=str(error))
         return Draft(sample=number, messages=messages, failure=failure), limit
 
+    async def call_outside(self, tool: str, arguments: str) -> ToolResult:
+        """What ``tool`` of an MCP server says to ``arguments``, JSON or, where it takes one text, that text."""
+        result = await self.context.tools[tool].call(arguments)
+        return ToolResult(text=result.text[:RESULT_CHARS] or "(nothing)", ok=result.ok)
+
     async def look_up(self, tool: str, query: str) -> ToolResult:
         """What ``tool`` of the context says to ``query``; not ``ok`` where it is absent, failed or says nothing.
 
@@ -129,6 +136,18 @@ Module = Callable[[Pipeline], Awaitable[Found]]
 def available(tasks: Mapping[str, str], context: RunContext) -> dict[str, str]:
     """``tasks`` of modules or actions by name, without those whose tool the context has not."""
     return {name: task for name, task in tasks.items() if name not in LOOK_UPS or name in context.tools}
+
+
+def tools_outside(context: RunContext) -> dict[str, str]:
+    """The tools of MCP servers by name, ``SERVER.TOOL``, with what they do and which parameters they have."""
+    found = {}
+    for name in context.tools:
+        if OUTSIDE in name:
+            spec = context.tools[name].spec()
+            properties = spec.parameters.get("properties")
+            known = ", ".join(map(str, properties)) if isinstance(properties, dict) else ""
+            found[name] = f"{spec.description or 'says nothing of itself'} (JSON with {known or 'nothing in it'})"
+    return found
 
 
 def warn_of_absent_tools(context: RunContext, names: Iterable[str]) -> None:

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from mathagent.agents.modules.knowledge import knowledge
-from mathagent.agents.modules.pipeline import LOOK_UPS, Found, Pipeline, available
+from mathagent.agents.modules.pipeline import LOOK_UPS, OUTSIDE, Found, Pipeline, available, tools_outside
 from mathagent.agents.modules.program import python
 from mathagent.agents.role import Role
 from mathagent.agents.state import Draft, Finding
@@ -28,7 +28,7 @@ ACTIONS = {
 }
 
 _ACTION = re.compile(
-    r"^\W{0,20}action[ \t]*\d*[ \t]*[:：][ \t*`]*([a-z]+)[ \t*`]*([\[(:])(.*)", re.I | re.M | re.S
+    r"^\W{0,20}action[ \t]*\d*[ \t]*[:：][ \t*`]*([a-z][\w./-]*)[ \t*`]*([\[(:])(.*)", re.I | re.M | re.S
 )
 _CLOSING = {"[": "]", "(": ")"}
 _NEXT = re.compile(r"\n\W{0,20}(?:thought|action|observation)[ \t]*\d*[ \t]*[:：]", re.IGNORECASE)
@@ -53,7 +53,8 @@ def read_action(reply: str) -> Action:
         )
     argument = _NEXT.split(found[3], maxsplit=1)[0]
     end = argument.rfind(_CLOSING.get(found[2], "\0"))
-    return Action(thought=thought, name=found[1].lower(), argument=argument[: end if end >= 0 else None].strip())
+    name = found[1] if OUTSIDE in found[1] else found[1].lower()  # what others name, they may tell apart by case
+    return Action(thought=thought, name=name, argument=argument[: end if end >= 0 else None].strip())
 
 
 async def think(pipeline: Pipeline, most: int) -> tuple[Draft, str | None]:
@@ -61,7 +62,7 @@ async def think(pipeline: Pipeline, most: int) -> tuple[Draft, str | None]:
     prompt = pipeline.prompt(
         THINKER.prompt,
         known=pipeline.known,
-        actions=available(ACTIONS, pipeline.context),
+        actions=_offered(pipeline),
         step=len(pipeline.findings) + 1,
         most=most,
         has_choices=bool(pipeline.problem.choices),
@@ -89,13 +90,18 @@ async def act(pipeline: Pipeline, draft: Draft) -> Found:
     ), limit
 
 
+def _offered(pipeline: Pipeline) -> dict[str, str]:
+    return available(ACTIONS, pipeline.context) | tools_outside(pipeline.context)
+
+
 async def _observe(pipeline: Pipeline, step: Finding, action: Action) -> Found:
     """What the action gave, in words; it always says something."""
-    offered = available(ACTIONS, pipeline.context)
+    offered = _offered(pipeline)
     if action.name not in offered:
         return Finding(module="", text=f"There is no such action; choose of {', '.join(offered)}, {FINISH}."), None
-    if action.name in LOOK_UPS:
-        result = await pipeline.look_up(action.name, action.argument)
+    if action.name in LOOK_UPS or OUTSIDE in action.name:
+        ask = pipeline.call_outside if OUTSIDE in action.name else pipeline.look_up
+        result = await ask(action.name, action.argument)
         text = result.text if result.ok else f"It failed: {result.text}"
         return Finding(module="", text=text, steps=(Step(kind="observation", text=text, origin="tool"),)), None
     if action.name == "python":

@@ -38,7 +38,7 @@ class TokenValue:
         self, context: RunContext, problem: Problem, solutions: Sequence[Sequence[Step]]
     ) -> list[Score]:
         """See Scorer.score. A solution without steps is not asked about."""
-        require_logprobs(context)
+        require_logprobs(context, self.name)
 
         async def one(place: int, steps: Sequence[Step]) -> tuple[Score, BackendError | None]:
             if not steps:

@@ -90,6 +90,11 @@ def found_locally(source: Source, folder: Path | None) -> dict[str, int]:
     return found
 
 
+def file_of(name: str, data_dir: Path | None = None) -> Path | None:
+    """The file that ``load_dataset`` reads where ``name`` is that of a file, not of a data set. Raises UsageError."""
+    return _file_named(name, _folder(data_dir))
+
+
 def _folder(data_dir: Path | None) -> Path | None:
     folder = data_dir if data_dir is not None else settings().data
     if folder is not None and not folder.expanduser().is_dir():

@@ -36,14 +36,16 @@ class ArmRecords(Value):
     name: str
     label: str
     records: tuple[Record, ...]
+    copies: tuple[tuple[str, ...], ...] = ()
 
 
-def arms(records: Sequence[Record]) -> list[ArmRecords]:
+def arms(records: Sequence[Record], *, all_copies: bool = False) -> list[ArmRecords]:
     """The records by data set, strategy, settings, model (with its backend), memory and budget, in order of appearance.
 
     The record of a failed solve may hold only the settings that were given; it joins the one arm that it fits.
+    ``all_copies``: an item that stands several times keeps all of its records, for those who tell items apart by id.
     """
-    return _named([("", group) for group in _grouped(records)])
+    return _named([("", group) for group in _grouped(records)], all_copies=all_copies)
 
 
 def arms_of_runs(runs: Mapping[str, Sequence[Record]]) -> list[ArmRecords]:
@@ -68,11 +70,12 @@ def arms_of_runs(runs: Mapping[str, Sequence[Record]]) -> list[ArmRecords]:
 
 def _completes(ours: Sequence[Record], theirs: Sequence[Record]) -> bool:
     """Whether no attempt at an item is in both with different records; an edited item, by its id, is the same one."""
-    keys = {
-        (item, record.attempt): record.key for record in ours for item in (record.item_hash, record.problem_id)
-    }
+    keys: dict[tuple[str, int], set[str]] = {}  # an item that stands twice has a record each time
+    for record in ours:
+        for item in (record.item_hash, record.problem_id):
+            keys.setdefault((item, record.attempt), set()).add(record.key)
     return all(
-        keys.get((item, record.attempt), record.key) == record.key
+        record.key in keys.get((item, record.attempt), (record.key,))
         for record in theirs
         for item in (record.item_hash or record.problem_id, record.problem_id)
     )
@@ -89,11 +92,13 @@ def _grouped(records: Sequence[Record]) -> list[list[Record]]:
     return list(groups.values())
 
 
-def _named(groups: Sequence[tuple[str, Sequence[Record]]]) -> list[ArmRecords]:
+def _named(groups: Sequence[tuple[str, Sequence[Record]]], *, all_copies: bool = False) -> list[ArmRecords]:
     # The first record may be that of a failed solve: a solved one knows all settings.
     firsts = [min(group, key=lambda record: record.outcome == "error") for _, group in groups]
     names = _names(firsts, [run for run, _ in groups])
     several = len({first.dataset for first in firsts}) > 1
+    copies = [() if all_copies else _copies(group) for _, group in groups]
+    left_out = [{name for names in one for name in names[1:]} for one in copies]
     return [
         ArmRecords(
             dataset=first.dataset,
@@ -107,10 +112,42 @@ def _named(groups: Sequence[tuple[str, Sequence[Record]]]) -> list[ArmRecords]:
             run=run,
             name=name,
             label=f"{first.dataset}: {name}" if several else name,
-            records=tuple(group),
+            records=tuple(record for record in group if record.problem_id not in left),
+            copies=twice,
         )
-        for first, name, (run, group) in zip(firsts, names, groups, strict=True)
+        for first, name, (run, group), twice, left in zip(firsts, names, groups, copies, left_out, strict=True)
     ]
+
+
+def _copies(group: Sequence[Record]) -> tuple[tuple[str, ...], ...]:
+    """The ids of each item that stands several times, in order of appearance: ids with one hash and an attempt of the
+    same number. (An item that was renamed between two runs has its attempts apart.) Records without hashes say nothing.
+    """
+    attempts: dict[str, dict[str, set[int]]] = {}
+    for record in group:
+        if record.item_hash:
+            attempts.setdefault(record.item_hash, {}).setdefault(record.problem_id, set()).add(record.attempt)
+    found = []
+    for by_id in attempts.values():
+        (first, seen), *others = by_id.items()
+        names = [first, *(name for name, those in others if those & seen)]
+        if len(names) > 1:
+            found.append(tuple(names))
+    return tuple(found)
+
+
+def copies_words(copies: Sequence[Sequence[str]], *, shown: int = 3) -> str:
+    """What is to be said of items that stand several times, the first ``shown`` of them by name; "" where none does.
+    Pure."""
+    if not copies:
+        return ""
+    named = ", ".join(" = ".join(names) for names in copies[:shown])
+    more = f" and {len(copies) - shown} more" if named and len(copies) > shown else ""
+    stand = "1 item stands" if len(copies) == 1 else f"{len(copies)} items stand"
+    counts = "counts" if len(copies) == 1 else "count"
+    spare = sum(len(names) - 1 for names in copies)
+    told = f"{stand} several times in the data set and {counts} once ({spare} left out)"
+    return f"{told}: {named}{more}" if named else told
 
 
 def memory_name(use: MemoryUse | None) -> str:

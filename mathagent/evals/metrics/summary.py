@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from mathagent.evals.metrics.intervals import estimate
-from mathagent.evals.metrics.items import Ungraded, items
+from mathagent.evals.metrics.items import Ungraded, is_graded, items
 from mathagent.evals.records import Record
 from mathagent.types import Value
 
@@ -16,7 +16,7 @@ class Summary(Value):
 
     ``accuracy`` is correct / (correct + incorrect), over several attempts the mean of the items' shares; attempts that
     ran out of their time are wrong. Undecided grades and other errors are counted apart, never as wrong:
-    ``accuracy_at_least`` is what it would be if they were.
+    ``accuracy_at_least`` is what it would be if they were, and ``ungraded`` how many they are.
     ``low`` and ``high`` are its 95% Wilson interval, and ``standard_error`` its error, both over the ``scored`` of the
     ``problems``, and over families where these form some: ``clusters`` is how many stand alone. The counts are of
     attempts. Tokens, calls and seconds are means an attempt; ``seconds`` (wall clock) leaves out attempts with cached
@@ -34,6 +34,7 @@ class Summary(Value):
     incorrect: int
     undecided: int
     errors: int
+    ungraded: int = 0
     accuracy: float | None
     accuracy_at_least: float | None = None
     standard_error: float | None = None
@@ -68,6 +69,7 @@ def summarize(
         incorrect=outcomes["incorrect"],
         undecided=outcomes["undecided"],
         errors=outcomes["error"],
+        ungraded=sum(not is_graded(record) for record in records),
         accuracy=found.mean if found else None,
         accuracy_at_least=_mean(lowest) if lowest else None,
         standard_error=found.standard_error if found and found.clusters > 1 else None,

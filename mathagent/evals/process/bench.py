@@ -66,7 +66,7 @@ class CritiqueAttempter(Attempter):
     async def _solve(self, planned: Planned) -> Solution:
         question = self.questions[planned.key]
         meter = Meter(planned.arm.budget)
-        context = self.solver.side_context(meter, seed=planned.seed)
+        context = self.solver.beside.context(meter, seed=planned.seed)
         votes, limit = await critiques(context, question.critic, question.shown, question.config)
         return solution_of(planned.problem.without_reference(), votes, limit).model_copy(
             update={

@@ -152,7 +152,7 @@ class Evaluation:
         """The attempts that ``run`` will make or find. Raises UsageError for what is wrong in what is asked, or where
         the backend lacks what a scorer needs."""
         if critic.startswith(SCORER_MARK):
-            beside = self.solver.side_context(Meter())
+            beside = self.solver.beside.context(Meter())
             await require_scorer(beside, Problem(text=""), critic.removeprefix(SCORER_MARK))
         planned = await self._critics(critic).plan(self._arm(critic))
         return planned + (await self._solving().plan(self._solving_arm) if self.solved else [])

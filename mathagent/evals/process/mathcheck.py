@@ -58,11 +58,14 @@ COLUMNS = (
 
 
 def columns_of(names: Sequence[str] | None = None) -> tuple[Column, ...]:
-    """The columns of the named tasks (None: all four), in the order of the matrix. Raises UsageError."""
-    for name in names or ():
+    """The columns of the named tasks (None: all four), in the order of the matrix. "outcome" is short for
+    "outcome_judging", as data sets name their parts. Raises UsageError."""
+    chosen = None if names is None else {f"{name}_judging" if f"{name}_judging" in TASKS else name for name in names}
+    for name in chosen or ():
         if name not in TASKS:
-            raise UsageError(f"MathCheck has no task '{name}'; it has {', '.join(TASKS)}")
-    return tuple(column for column in COLUMNS if names is None or column.task in names)
+            known = ", ".join(task.removesuffix("_judging") for task in TASKS)
+            raise UsageError(f"MathCheck has no task '{name}'; it has {known}")
+    return tuple(column for column in COLUMNS if chosen is None or column.task in chosen)
 
 
 class MathCheckReport(Value):

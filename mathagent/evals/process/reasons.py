@@ -20,12 +20,12 @@ from mathagent.agents.role import Role
 from mathagent.agents.source_hash import source_hash
 from mathagent.budget import Meter
 from mathagent.errors import BackendError, ResourceError, StorageError
-from mathagent.evals.costs import dollars_of
 from mathagent.evals.process.bench import reason_given
 from mathagent.evals.process.critique import step_of
 from mathagent.evals.process.items import ProcessItem
 from mathagent.evals.records import Record, RecordStore
 from mathagent.evals.runner import OnRecord
+from mathagent.models.prices import dollars_of
 from mathagent.prompts import prompt_hash
 from mathagent.solver import Solver
 from mathagent.types import Answer, Candidate, Problem, SamplingParams, Solution, Step, Value
@@ -117,7 +117,7 @@ class ReasonGrading:
             )
         try:
             asked = await ask(
-                self.solver.side_context(meter),
+                self.solver.beside.context(meter),
                 REASON_GRADER,
                 fallback=ReasonGrade(mistake="different"),
                 problem=item.shown.question,

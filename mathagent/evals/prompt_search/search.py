@@ -191,7 +191,7 @@ class PromptSearch:
         )
         if not failed or self.finish.is_set():
             return None
-        context = (self.optimizer or self.solver).side_context(Meter())
+        context = (self.optimizer or self.solver).beside.context(Meter())
         return await edited(context, self.spec, parent, failed, history, sample)
 
     def _history(self, order: Sequence[Wording]) -> list[tuple[str, str]]:

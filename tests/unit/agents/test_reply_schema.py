@@ -1,13 +1,14 @@
-"""The schema of a typed reply: what a model is told, and what of its reply is put right."""
+"""The schema of a typed reply: what a model is told."""
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Annotated, Any, Literal
 
 import pytest
 from pydantic import Field
 
-from mathagent.agents.reply_schema import describe, fit, labels, wire_schema
+from mathagent.agents.reply_schema import describe, labels, wire_schema
 from mathagent.types import Value
 
 
@@ -70,12 +71,46 @@ def test_reply_types_that_cannot_be() -> None:
 
     with pytest.raises(TypeError, match="no field 'reasoning'"):
         wire_schema(Reasoned)
-    with pytest.raises(TypeError, match="refer to itself"):
-        wire_schema(Node)
 
 
 class Node(Value):
     children: tuple[Node, ...] = ()
+
+
+class Kinds(Value):
+    pair: tuple[int, int]
+    mixed: tuple[int, str]
+    counts: dict[str, list[int]]
+    day: date
+    any: Any
+    size: Literal[1, "two", None]
+
+
+def test_a_type_that_refers_to_itself_is_cut_there() -> None:
+    schema = wire_schema(Node)["properties"]["children"]
+    inner = (
+        schema["items"]["properties"]["children"]["items"] if "properties" in schema["items"] else schema["items"]
+    )
+    assert inner == {"type": "object", "description": "again a Node"}
+    assert "again a Node" in describe(wire_schema(Node))
+
+
+def test_pairs_mappings_dates_and_anything() -> None:
+    properties = wire_schema(Kinds)["properties"]
+    assert properties["pair"] == {"type": "array", "minItems": 2, "maxItems": 2, "items": {"type": "integer"}}
+    assert properties["mixed"]["prefixItems"] == [{"type": "integer"}, {"type": "string"}]
+    assert properties["counts"]["additionalProperties"] == {"type": "array", "items": {"type": "integer"}}
+    text = describe(wire_schema(Kinds))
+    for line in (
+        '"pair": [<whole number>, <whole number>]',
+        '"mixed": [<whole number>, "<text>"]',
+        '"counts": {"<key>": [<whole number>, ...], ...}',
+        '"day": "<a date as 2024-05-31>"',
+        '"any": <any JSON value>',
+        '"size": 1 or "two" or null',
+    ):
+        assert line in text
+    assert labels(wire_schema(Kinds)) is None
 
 
 def test_described_for_a_model() -> None:
@@ -93,38 +128,3 @@ def test_labels_are_for_plain_values() -> None:
     assert lines is not None
     assert list(lines) == ["reasoning", "score", "step", "answer", "right", "reasons"]
     assert lines["step"] == "<whole number> or none"
-
-
-@pytest.mark.parametrize(
-    ("value", "fitted"),
-    [
-        ({"Score": "90%", "Step": "Step 3 (the sum)"}, {"score": 0.9, "step": 3}),
-        ({"score": "9/10", "step": "none of the 4"}, {"score": 0.9, "step": None}),
-        ({"score": "0.9 out of 1", "step": "step-2"}, {"score": 0.9, "step": 2}),
-        ({"score": 1, "answer": 42}, {"score": 1, "answer": "42"}),
-        ({"score": 1, "answer": "N/A"}, {"score": 1, "answer": None}),
-        ({"score": 1, "answer": "no solution"}, {"score": 1, "answer": "no solution"}),
-        ({"score": 1, "reasons": "one"}, {"score": 1, "reasons": ["one"]}),
-        ({"score": 1, "reasons": None, "confidence": 7}, {"score": 1, "reasons": []}),
-        ({"name": "reply", "arguments": {"score": 0.5}}, {"score": 0.5}),
-        ({"score": 1, "reasons": list("abcd")}, {"score": 1, "reasons": ["a", "b", "c"]}),
-        ({"a": {"b": {"score": 1}}}, {}),
-        ({"score": "high"}, {"score": "high"}),
-        ("text", "text"),
-    ],
-)
-def test_fit(value: Any, fitted: object) -> None:
-    assert fit(value, wire_schema(Plain)) == fitted
-
-
-def test_fit_of_lists_of_variants() -> None:
-    schema = wire_schema(Proposal)
-    written = {
-        "verdict": "Not sure.",
-        "checks": {"Kind": "RANGE", "low": "1", "high": "null", "why": "because"},
-    }
-    fitted = fit(written, schema)
-    assert fitted == {"verdict": "not-sure", "checks": [{"kind": "range", "low": 1, "high": None}]}
-    assert fit([{"kind": "substitution", "equation": ["x", "= 1"]}], schema) == {
-        "checks": [{"kind": "substitution", "equation": "x\n= 1"}]
-    }

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from itertools import combinations
 from xml.etree import ElementTree
 
 import pytest
@@ -43,3 +44,26 @@ def test_what_is_drawn_is_well_formed_and_says_what_it_is() -> None:
     assert tree.attrib["aria-label"] == "<T>. a & b"
     assert {element.text for element in tree.iter("title")} == {"<tip>", '"quoted"'}
     assert "<name>" in [element.text for element in tree.iter("text")]
+
+
+def test_labels_lie_on_no_other_words_and_no_mark() -> None:
+    axes = Axes(SHARES, SHARES, x_label="x", y_label="y")
+    points = [(0.5, 0.5), (0.5, 0.52), (0.51, 0.5), (0.98, 0.98), (0.02, 0.02)]
+    for series, (x, y) in enumerate(points):
+        axes.mark(x, y, series, "tip")
+    for x, y in points:
+        axes.label(x, y, "a longer name")
+    tree = ElementTree.fromstring(str(axes.svg("T", "d")))
+    names = [one for one in tree.iter() if one.attrib.get("class") == "name"]
+    assert len(names) == len(points)
+    boxes = []
+    for one in names:
+        x, y = float(one.attrib["x"]), float(one.attrib["y"])
+        start = x if one.attrib["text-anchor"] == "start" else x - 80
+        assert 0 <= start <= axes.width - 80
+        boxes.append((start, y - 10, start + 80, y))
+    for one, other in combinations(boxes, 2):
+        assert one[2] <= other[0] or other[2] <= one[0] or one[3] <= other[1] or other[3] <= one[1]
+    for _ in range(20):  # once all places are taken, the rest has no name
+        axes.label(0.5, 0.5, "a longer name")
+    assert str(axes.svg("T", "d")).count('class="name"') < 5 + 14

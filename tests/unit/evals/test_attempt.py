@@ -53,7 +53,9 @@ async def attempted(
 ) -> tuple[Record, Attempter]:
     async with Solver(backend, cache=False, checkpoints=False) as solver:
         (planned,) = await plan(
-            solver, [Dataset(name="set", problems=(PROBLEM,))], [Arm(strategy="cot", config={}, **arm)]
+            solver,
+            [Dataset(name="set", problems=(PROBLEM,))],
+            [Arm(**{"strategy": "cot", "config": {}, **arm})],
         )
         attempter = Attempter(solver, item_seconds=item_seconds)
         if grade is not None:
@@ -82,6 +84,27 @@ async def test_a_solve_that_hangs_is_given_up_and_named() -> None:
     assert record.error == "it did not end within 0.2 seconds and was given up"
     assert record.config["max_tokens"] == 1024  # the settings of the arm, whole
     assert [task.cancelled() for task in attempter.given_up] == [True]
+
+
+@pytest.mark.parametrize("ends", ["hangs", "strategy crashes", "endpoint is lost"])
+async def test_what_a_given_up_attempt_had_used_is_counted(ends: str) -> None:
+    class Ending(ScriptedBackend):
+        """Answers once; the second question is its end."""
+
+        async def complete(self, *arguments: Any) -> list[Completion]:
+            if not self.requests:
+                return await super().complete(*arguments)
+            if ends == "hangs":
+                await asyncio.Event().wait()
+            raise BackendError("gone") if ends == "endpoint is lost" else KeyError("no such thing")
+
+    backend = Ending(["Six times seven is forty two."])
+    record, _ = await attempted(backend, item_seconds=1, strategy="zero-shot-cot")
+    assert (record.outcome, record.answer) == ("error", None)
+    assert failure_of(record) == ("timeout" if ends == "hangs" else "error")
+    assert (record.usage.calls, record.usage.completion_tokens) == (1, 6)
+    assert record.usage.prompt_tokens > 0
+    assert record.dollars == 0.0
 
 
 async def test_what_does_not_even_hear_that_it_is_cancelled_is_left_behind(

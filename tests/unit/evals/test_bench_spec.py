@@ -123,6 +123,29 @@ def test_what_a_run_keeps_says_nothing_of_how_it_was_run_nor_a_password() -> Non
     assert BenchSpec.model_validate(plain.recorded()) == plain
 
 
+def test_what_a_run_keeps_names_its_files_from_any_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "data").mkdir()
+    (tmp_path / "plain").write_text("", encoding="utf-8")
+    one = spec(
+        datasets=["own.jsonl", "sub/own2.jsonl", "gsm8k", "plain", "nowhere"],
+        data="data",
+        memory="mine.db",
+        subset=["ids=@ids.txt", "level=4,5"],
+    )
+    kept = BenchSpec.model_validate(one.recorded())
+    here = tmp_path
+    assert kept.datasets == (
+        *(str(here / name) for name in ("own.jsonl", "sub/own2.jsonl")),
+        *("gsm8k", str(here / "plain"), "nowhere"),
+    )
+    assert (kept.data, kept.memory) == (here / "data", here / "mine.db")
+    assert kept.subset == (f"ids=@{here / 'ids.txt'}", "level=4,5")
+    assert kept.recorded() == one.recorded()
+
+
 def test_a_file_is_read_and_its_neighbours_found(tmp_path: Path) -> None:
     (tmp_path / "own.jsonl").write_text("", encoding="utf-8")
     (tmp_path / "grid.toml").write_text(

@@ -32,6 +32,7 @@ def read(item: dict[str, Any]) -> Any:
         ({"question": "q", "answer": ["5"]}, "q", "5"),
         ({"question": "q", "answer": [1, 2]}, "q", "[1, 2]"),
         ({"question": "q", "answer": 0}, "q", "0"),
+        ({"question": "q", "answer": float("nan"), "final_answer": "5"}, "q", "5"),  # a table's empty cell
         (
             {"prompt": [{"role": "system", "content": "s"}, {"role": "user", "content": "q"}],
              "reward_model": {"style": "rule", "ground_truth": "5"}},

@@ -5,6 +5,8 @@ from math import comb
 import pytest
 
 from mathagent.answers.compare import AnswerComparer
+from mathagent.console.report_page import report_page
+from mathagent.console.report_text import report_latex, report_markdown
 from mathagent.errors import UsageError
 from mathagent.evals.metrics import arms
 from mathagent.evals.records import Record
@@ -56,6 +58,40 @@ def test_three_arms_are_corrected_by_holm() -> None:
     smallest = min(pairs, key=lambda pair: pair.difference.p)
     assert len(pairs) == 3
     assert smallest.p_holm == pytest.approx(min(1.0, 3 * raw[0]))
+
+
+def test_pairs_name_their_own_arms_where_runs_have_the_data_sets_in_turns() -> None:
+    made = [
+        record(i, "correct" if i < right else "incorrect", strategy=strategy, dataset=dataset, key=f"{strategy}{dataset}{i}")
+        for strategy, right in (("cot", 2), ("pal", 5), ("auto", 9))
+        for dataset in ("one", "two")
+        for i in range(10)
+    ]
+    groups = arms(made)
+    report = make_report(groups, title="T", made="now", version="0")
+    assert [arm.number for arm in report.arms] == list(range(6))
+    right = {"cot": 2, "pal": 5, "auto": 9}
+    for dataset in report.datasets:
+        for pair in dataset.pairs:
+            first, second = report.arms[pair.first], report.arms[pair.second]
+            assert first.dataset == second.dataset == dataset.name
+            assert pair.difference.difference == pytest.approx((right[second.name] - right[first.name]) / 10)
+    (table,) = report_tables(report, groups, ("comparison",))
+    names = [column.name for column in table.columns]
+    for row in (dict(zip(names, cells, strict=True)) for cells in table.rows):
+        assert row["difference"] == pytest.approx((right[row["second"]] - right[row["first"]]) / 10)
+
+
+def test_an_item_that_stands_twice_is_named_in_every_format() -> None:
+    twin = record(0).model_copy(update={"problem_id": "sums/9", "key": "twin"})
+    groups = arms([record(0), record(1), twin])
+    report = make_report(groups, title="T", made="now", version="0")
+    (dataset,) = report.datasets
+    assert (dataset.items, dataset.attempts, dataset.copies) == (2, 1, (("sums/0", "sums/9"),))
+    assert dataset.arms[0].summary.attempts == 2
+    assert "sums/0 = sums/9" in report_markdown(report, [])
+    assert "% sums: 1 item stands several times" in report_latex(report, [])
+    assert "sums/0 = sums/9" in report_page(report, groups)
 
 
 def test_arms_of_different_data_sets_are_not_compared() -> None:

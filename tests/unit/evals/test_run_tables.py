@@ -14,6 +14,7 @@ import pytest
 
 from mathagent.errors import StorageError, UnknownName, UsageError
 from mathagent.evals.records import Record, RecordStore
+from mathagent.evals.run_owner import is_gone, started, this_process
 
 
 def record(key: str, **changes: object) -> Record:
@@ -152,6 +153,47 @@ def test_a_run_that_another_process_is_at_is_refused(store: RecordStore) -> None
         connection.execute("UPDATE runs SET owner = ?", (f"{platform.node()}:{os.getppid()}",))
     with pytest.raises(UsageError, match="is still running"):
         store.start_run({}, "mine")
+
+
+def test_a_number_that_another_process_has_now_is_not_the_one_that_was_killed(store: RecordStore) -> None:
+    run = store.start_run({}, "mine")
+    host, pid, start = this_process().rsplit(":", 2)
+    assert (host, pid) == (platform.node(), str(os.getpid()))
+    assert store.run(run.id).status == "running"
+    with sqlite3.connect(store.path) as connection:
+        connection.execute("UPDATE runs SET owner = ?", (f"{host}:{os.getppid()}:{start}",))  # it began earlier
+    assert store.run(run.id).status == "killed"
+    assert store.start_run({}, "mine").status == "running"  # it is gone on with
+    assert store.remove_run("mine") == 0
+
+
+def test_a_killed_process_that_nobody_has_waited_for_is_gone() -> None:
+    process = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    try:
+        owner = f"{platform.node()}:{process.pid}:{started(process.pid)}"
+        assert not is_gone(owner)
+        assert not is_gone(f"{platform.node()}:{process.pid}")  # as older versions noted it
+        process.kill()
+        os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+        assert started(process.pid) == ""
+        assert is_gone(owner)
+        assert is_gone(f"{platform.node()}:{process.pid}")
+        assert not is_gone(f"elsewhere:{process.pid}:1")
+    finally:
+        process.communicate()
+    assert is_gone(owner)
+
+
+def test_where_a_data_set_lies_is_no_matter_to_a_run_that_says_what_it_holds(store: RecordStore) -> None:
+    asked = {"datasets": ["/old/a.jsonl"], "data": "/old", "items": {"a": "3 problems, abc"}, "seed": 1}
+    store.start_run(asked, "mine")
+    store.finish_run("mine", "interrupted")
+    moved = {**asked, "datasets": ["/new/a.jsonl"], "data": None}
+    assert store.start_run(moved, "mine").spec == moved
+    with pytest.raises(UsageError, match="items was"):
+        store.start_run({**moved, "items": {"a": "3 problems, xyz"}}, "mine")
+    with pytest.raises(UsageError, match="seed was 1, is 2"):
+        store.start_run({**moved, "seed": 2}, "mine")
 
 
 def _write_many(path: Path, writer: int) -> None:

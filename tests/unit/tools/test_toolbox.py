@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from importlib.metadata import EntryPoint
 from importlib.util import find_spec
 
 import pytest
@@ -12,6 +14,8 @@ from mathagent.memory.base import Hit, Query
 from mathagent.models.scripted import ScriptedBackend
 from mathagent.sandbox import SANDBOXES, UNSAFE_SANDBOX
 from mathagent.sandbox.base import Sandbox
+from mathagent.tools import TOOLS
+from mathagent.tools.base import Tool, ToolResult
 from mathagent.tools.toolbox import Means, Toolbox
 
 
@@ -65,3 +69,56 @@ async def test_a_measured_solve_computes_what_wolfram_would_be_asked(monkeypatch
     await own.aclose()
     assert result.ok
     assert "6" in result.text
+
+
+# Plugins
+
+
+def plain_tool(measured: bool) -> Tool | None:
+    """A tool that would look answers up."""
+
+    async def plain() -> ToolResult:
+        """Does nothing."""
+        return ToolResult(text="")
+
+    return None if measured else Tool(plain, "plugin.plain")
+
+
+def recalling_tool(memory: object) -> Tool | None:
+    """A tool over the memory."""
+    return plain_tool(measured=False)
+
+
+def greedy_tool(password: str) -> Tool | None:
+    """A tool that asks for what nobody has."""
+    return None
+
+
+@pytest.fixture
+def plugins(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Makes these functions of this module the tools of other packages, each by its name."""
+
+    def install(*names: str) -> None:
+        points = tuple(EntryPoint(name, f"{__name__}:{name}", TOOLS.group) for name in names)
+        monkeypatch.setattr(
+            "importlib.metadata.entry_points", lambda *, group: points if group == TOOLS.group else ()
+        )
+
+    return install
+
+
+def test_plugins_are_given_what_their_parameters_name(plugins: Callable[..., None]) -> None:
+    plugins("plain_tool", "recalling_tool")
+    assert opened(Settings())["plain_tool"].name == "plugin.plain"
+    assert "recalling_tool" not in opened(Settings())
+    assert "recalling_tool" in opened(Settings(), memory=EmptyMemory())
+    assert "plain_tool" not in opened(Settings(), measured=True)
+
+
+@pytest.mark.parametrize(
+    ("name", "said"), [("greedy_tool", "asks for password"), ("no_such_tool", "cannot be loaded")]
+)
+def test_a_plugin_that_does_not_fit_says_so(plugins: Callable[..., None], name: str, said: str) -> None:
+    plugins(name)
+    with pytest.raises(UsageError, match=said):
+        set(opened(Settings()))

@@ -6,7 +6,7 @@ from made_records import made_arm, made_record
 
 from mathagent.budget import Budget
 from mathagent.evals.metrics import arms
-from mathagent.evals.metrics.arms import arms_of_runs
+from mathagent.evals.metrics.arms import arms_of_runs, copies_words
 from mathagent.evals.records import MemoryUse
 
 
@@ -93,3 +93,32 @@ def test_an_edited_item_is_no_other_item() -> None:
         for record in records
     ]
     assert len(arms_of_runs({"r1": records, "r2": edited})) == 2
+
+
+def test_an_item_that_stands_twice_counts_once_and_that_is_said() -> None:
+    one, other, third = made_arm("101")
+    twin = third.model_copy(update={"key": "twin", "problem_id": "twin", "item_hash": one.item_hash})
+    (arm,) = arms([one, other, third, twin])
+    assert arm.records == (one, other, third)
+    assert arm.copies == ((one.problem_id, "twin"),)
+    (whole,) = arms([one, other, third, twin], all_copies=True)
+    assert (whole.records, whole.copies) == ((one, other, third, twin), ())
+    # the same run given twice is one arm, copies or not
+    assert len(arms_of_runs({"a": [one, other, third, twin], "b": [one, other, third, twin]})) == 1
+    told = copies_words(arm.copies)
+    assert told == (
+        f"1 item stands several times in the data set and counts once (1 left out): {one.problem_id} = twin"
+    )
+    many = copies_words([("a", "b", "c"), ("d", "e"), ("f", "g")], shown=1)
+    assert many.endswith("3 items stand several times in the data set and count once (4 left out): a = b = c and 2 more")
+    assert copies_words([("a", "b"), ("c", "d")], shown=0).endswith("(2 left out)")
+    assert copies_words([]) == ""
+
+
+def test_an_item_with_another_name_in_another_run_is_no_copy() -> None:
+    first = made_arm("1")[0]
+    renamed = first.model_copy(update={"key": "k", "problem_id": "renamed", "attempt": 1})
+    (arm,) = arms([first, renamed])
+    assert (arm.records, arm.copies) == ((first, renamed), ())
+    unhashed = [one.model_copy(update={"item_hash": "", "attempt": 0}) for one in (first, renamed)]
+    assert arms(unhashed)[0].copies == ()

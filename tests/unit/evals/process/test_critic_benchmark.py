@@ -387,7 +387,7 @@ async def test_a_role_may_judge_mathcheck_and_tasks_may_be_chosen(store: RecordS
 
     backend = ScriptedBackend(verifier, capabilities=Capabilities(json_schema=True))
     async with Solver(backend, cache=False, checkpoints=False) as solver:
-        asking = Asking(tasks=("outcome_judging", "process_judging"))
+        asking = Asking(tasks=("outcome", "process_judging"))
         evaluation = Evaluation(solver, store, [items], asking)
         records = await evaluation.run("verifier", lambda record, known: None)
         result = evaluation.result("verifier", records)

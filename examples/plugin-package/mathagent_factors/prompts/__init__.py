@@ -1,0 +1,1 @@
+"""The package's prompts, as mathagent_factors.prompts:NAME."""

@@ -1,0 +1,1 @@
+"""What runs in the sandbox beside the written code; the standard library only."""

@@ -1,0 +1,112 @@
+"""How models are written: ``NAME``, ``NAME@URL,URL``, ``small,large,below=0.9,verifier=other``. Pure.
+
+A comma parts models, but not within brackets, and not the URLs of one model: what begins with http:// or https:// goes
+on with the model before it. ``cascade(small, large)`` is ``small,large`` where a list of several is wanted.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+
+from pydantic import Field
+
+from mathagent.errors import UsageError
+from mathagent.types import Value
+
+_CASCADE = re.compile(r"cascade\((.*)\)", re.DOTALL)
+_ASSIGNED = re.compile(r"([a-z][\w-]*)=(.+)", re.DOTALL)
+BELOW_KEY = "below"
+
+
+class ModelNames(Value):
+    """What a text names: the models of a cascade (one: no cascade), the confidence below which the next is asked (None:
+    not said), and the models of roles."""
+
+    stages: tuple[str, ...] = Field(min_length=1)
+    below: float | None = None
+    roles: dict[str, str] = Field(default_factory=dict)
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether it is one model, and nothing else."""
+        return len(self.stages) == 1 and not self.roles
+
+
+def split_models(text: str) -> list[str]:
+    """The models in a list with commas; a cascade in brackets is one. Pure."""
+    pieces: list[str] = []
+    depth = start = 0
+    for place, sign in enumerate(text):
+        depth += (sign == "(") - (sign == ")")
+        if sign == "," and depth <= 0:
+            pieces.append(text[start:place].strip())
+            start = place + 1
+    pieces.append(text[start:].strip())
+    models: list[str] = []
+    for piece in pieces:
+        if models and re.match(r"https?://", piece):
+            models[-1] += f",{piece}"
+        elif piece:
+            models.append(piece)
+    return models
+
+
+def read_models(text: str) -> ModelNames:
+    """What ``text`` names. Raises UsageError where it names no model, or says something twice."""
+    inner = _CASCADE.fullmatch(text.strip())
+    stages: list[str] = []
+    below: float | None = None
+    roles: dict[str, str] = {}
+    for part in split_models(inner[1] if inner else text):
+        assigned = _ASSIGNED.fullmatch(part)
+        if assigned is None:
+            stages.append(part)
+        elif assigned[1] == BELOW_KEY:
+            below = _share(assigned[2])
+        elif assigned[1] in roles:
+            raise UsageError(f"the role {assigned[1]} is given two models; leave one out")
+        else:
+            roles[assigned[1]] = assigned[2].strip()
+    if not stages:
+        raise UsageError(f"'{text[:200]}' names no model; write for example small,large or small,verifier=large")
+    if below is not None and len(stages) == 1:
+        raise UsageError(
+            "below= says when the next model is asked; name two models, such as small,large,below=0.8"
+        )
+    return ModelNames(stages=tuple(stages), below=below, roles=roles)
+
+
+def read_roles(pairs: Sequence[str]) -> dict[str, str]:
+    """The models of roles in ``ROLE=MODEL`` pairs. Raises UsageError."""
+    roles: dict[str, str] = {}
+    for pair in pairs:
+        role, separator, model = pair.partition("=")
+        if not separator or not role.strip() or not model.strip():
+            raise UsageError(
+                f"'{pair}' gives no role a model; write ROLE=MODEL, for example verifier=openai:gpt-4o"
+            )
+        if role.strip() in roles:
+            raise UsageError(f"the role {role.strip()} is given two models; leave one out")
+        roles[role.strip()] = model.strip()
+    return roles
+
+
+def with_roles(text: str, roles: Mapping[str, str]) -> str:
+    """``text`` with the models of ``roles``, as one text. Raises UsageError for a role that has a model already."""
+    if not roles:
+        return text
+    inner = _CASCADE.fullmatch(text.strip())
+    joined = ",".join([inner[1] if inner else text, *(f"{role}={model}" for role, model in roles.items())])
+    read_models(joined)
+    return joined
+
+
+def _share(text: str) -> float:
+    try:
+        share = float(text)
+    except ValueError:
+        share = -1.0
+    if not 0 <= share <= 1:
+        raise UsageError(f"below={text} is no confidence; give one from 0 to 1")
+    return share

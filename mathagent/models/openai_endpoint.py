@@ -1,0 +1,214 @@
+"""One endpoint: sends a body to it within its deadlines and its limits, and reads what comes back.
+
+A failure of any kind is a BackendError of one line. Nothing is sent twice here: that is Retrying's matter (wrappers),
+and openai_pool's.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Mapping
+from contextlib import aclosing
+from dataclasses import dataclass
+from typing import Any
+
+from mathagent.errors import BackendError, UsageError
+from mathagent.models.adaptive_limit import AdaptiveLimit
+from mathagent.models.base import OnDelta
+from mathagent.models.endpoints import Endpoint
+from mathagent.models.openai_errors import connection_error, not_json, status_error
+from mathagent.models.openai_reply import StreamedReply, completions_from_reply, error_message
+from mathagent.models.openai_session import OpenAISession
+from mathagent.types import Completion
+
+READ_TIMEOUT_S = 1800.0  # a small CPU may need minutes for one reply; budgets bound the rest
+CONNECT_TIMEOUT_S = 10.0
+ASKING_WHO_S = 5.0
+"""How long a server may take to say which models it has."""
+
+
+@dataclass(frozen=True)
+class Connection:
+    """An open session, which works in one event loop only. ``singles`` bounds the requests sent one by one."""
+
+    session: OpenAISession
+    loop: asyncio.AbstractEventLoop
+    singles: asyncio.Semaphore
+    limit: AdaptiveLimit
+    asking: asyncio.Lock
+
+
+class OpenAIEndpoint:
+    """``backend`` is the name in messages. One object serves one event loop at a time: after that loop has been closed,
+    the next may use it."""
+
+    def __init__(self, backend: str, endpoint: Endpoint, api_key: str) -> None:
+        self.backend, self.endpoint = backend, endpoint
+        self.base_url, self.shown = endpoint.url, endpoint.shown
+        self.reached = False
+        self._api_key = api_key
+        self._connection: Connection | None = None
+
+    async def ask(self, body: dict[str, Any], prompt_length: int, most: int) -> list[Completion]:
+        """The samples of one whole reply. ``prompt_length`` is in characters, ``most`` the tokens of all samples."""
+        connection = await self.open()
+        async with connection.limit.slot() as begun:
+            reply = await self._told(
+                connection, begun, self._within(self._whole(connection.session, body), asyncio.timeout(None))
+            )
+            return completions_from_reply(reply, self.backend, body["n"], most=most, prompt_length=prompt_length)
+
+    async def stream(
+        self, body: dict[str, Any], prompt_length: int, most: int, on_delta: OnDelta
+    ) -> list[Completion]:
+        """As ``ask``; ``on_delta`` hears the pieces of text as they come."""
+        import openai  # noqa: F401 - its second of loading is not the server's
+
+        connection = await self.open()
+        reply = StreamedReply(self.backend)
+        async with connection.limit.slot() as begun:
+            first = asyncio.timeout(self.endpoint.settings.first_token_s)
+            reading = self._pieces(connection.session, body, reply, on_delta, first)
+            await self._told(connection, begun, self._within(reading, first))
+        return reply.completions(body["n"], most=most, prompt_length=prompt_length)
+
+    async def models(self) -> object:
+        """What ``GET /models`` replies, None where it is refused. Raises BackendError where it cannot be reached."""
+        import aiohttp
+
+        session = (await self.open()).session
+        try:
+            async with asyncio.timeout(ASKING_WHO_S):
+                response = await session.get("/models")
+            return response.json() if response.is_success else None
+        except (aiohttp.ClientError, TimeoutError) as error:
+            raise self._connection_error(error) from error
+        except ValueError:  # no JSON, or in no charset
+            return None
+
+    async def _told(self, connection: Connection, begun: int, asking: Any) -> Any:
+        """What ``asking`` returns; the limit is told whether the endpoint asked to slow down."""
+        try:
+            reply = await asking
+        except BackendError as error:
+            if error.status == 429 or (error.status == 503 and error.retry_after_s):
+                connection.limit.refused(begun, error.retry_after_s)
+            raise
+        connection.limit.succeeded()
+        self.reached = True
+        return reply
+
+    async def _within(self, asking: Any, first: asyncio.Timeout) -> Any:
+        """What ``asking`` returns, within the endpoint's deadlines, of which it lifts ``first`` itself."""
+        total_s = self.endpoint.settings.total_s
+        try:
+            async with asyncio.timeout(total_s), first:
+                return await asking
+        except TimeoutError as error:
+            if first.expired():
+                what = f"did not begin its reply within {self.endpoint.settings.first_token_s:g} s"
+            else:
+                what = f"did not end its reply within {total_s:g} s"
+            raise BackendError(
+                f"{self.backend} at {self.shown} {what}; is the server overloaded? try again later",
+                retryable=True,
+            ) from error
+        except json.JSONDecodeError as error:
+            raise not_json(self.backend, self.shown, error.doc) from error
+        except UnicodeDecodeError as error:
+            raise not_json(self.backend, self.shown, "") from error
+        except UnicodeEncodeError as error:
+            raise UsageError(
+                "the prompt holds half a character (a lone surrogate); give valid Unicode text"
+            ) from error
+
+    async def _whole(self, session: OpenAISession, body: dict[str, Any]) -> object:
+        import aiohttp
+
+        try:
+            response = await session.post(body)
+        except (aiohttp.ClientError, TimeoutError) as error:
+            raise self._connection_error(error) from error
+        if not response.is_success:
+            raise self._status_error(response.status, response.error_body(), response.headers)
+        reply = response.json()
+        if isinstance(reply, dict) and reply.get("error") and not reply.get("choices"):
+            raise self._stated_error(reply["error"])
+        return reply
+
+    async def _pieces(
+        self,
+        session: OpenAISession,
+        body: dict[str, Any],
+        reply: StreamedReply,
+        on_delta: OnDelta,
+        first: asyncio.Timeout,
+    ) -> None:
+        import openai
+
+        try:
+            async with aclosing(session.stream(body)) as chunks:
+                async for chunk in chunks:
+                    if first.when() is not None:
+                        first.reschedule(None)
+                    for index, text in reply.add(chunk):
+                        on_delta(index, text)
+        except openai.APIStatusError as error:
+            raise self._status_error(error.status_code, error.body, error.response.headers) from error
+        except openai.APIConnectionError as error:
+            raise self._connection_error(error) from error
+        except openai.APIError as error:  # an error event inside a stream
+            raise self._stated_error(error.body) from error
+        if not reply.finished:
+            message = f"{self.backend} at {self.shown}: the reply broke off before its end; trying again may help"
+            raise BackendError(message, retryable=True)
+
+    def _connection_error(self, error: BaseException) -> BackendError:
+        return connection_error(error, backend=self.backend, base_url=self.shown, reached=self.reached)
+
+    def _status_error(self, status: int, body: object, headers: Mapping[str, str]) -> BackendError:
+        self.reached = True
+        message = error_message(body)
+        if isinstance(body, Mapping) and body.get("code") == "insufficient_quota":
+            message += " (insufficient_quota)"
+        return status_error(
+            status,
+            message,
+            backend=self.backend,
+            base_url=self.shown,
+            retry_after=headers.get("retry-after"),
+        )
+
+    def _stated_error(self, body: object) -> BackendError:
+        """The error for a failure that the server reports with HTTP status 200."""
+        code = body.get("code") if isinstance(body, Mapping) else None
+        message = error_message(body)
+        if isinstance(code, int) and 400 <= code < 600:
+            return status_error(code, message, backend=self.backend, base_url=self.shown)
+        return BackendError(f"{self.backend} at {self.shown} reports: {message}; check the model and the URL")
+
+    async def open(self) -> Connection:
+        """The connection, opened where need be. Raises UsageError in another event loop than the one it is open in."""
+        loop = asyncio.get_running_loop()
+        if self._connection is not None and self._connection.loop is not loop:
+            if not self._connection.loop.is_closed():
+                raise UsageError(f"{self.backend} is open in another event loop; open one backend for each loop")
+            await self.aclose()
+        if self._connection is None:
+            settings = self.endpoint.settings
+            session = OpenAISession(
+                self.base_url,
+                self._api_key,
+                read_timeout_s=settings.silence_s or READ_TIMEOUT_S,
+                connect_timeout_s=settings.connect_s or CONNECT_TIMEOUT_S,
+            )
+            singles = asyncio.Semaphore(settings.parallel)
+            self._connection = Connection(session, loop, singles, AdaptiveLimit(), asyncio.Lock())
+        return self._connection
+
+    async def aclose(self) -> None:
+        """Closes the connections; safe to call twice."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            await connection.session.close()

@@ -1,0 +1,355 @@
+"""Several endpoints behind one model, over real HTTP: balance, fail-over, hedging, deadlines, and who answers."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator
+
+import pytest
+from fake_endpoint import Behaviour, FakeEndpoint
+
+from mathagent.errors import BackendError, UnsupportedOption, UsageError
+from mathagent.models.base import ChatRequest, ConnectOptions, PartialReply, prepare
+from mathagent.models.circuit_breaker import CircuitBreaker
+from mathagent.models.openai_compat import OpenAICompatible, connect
+from mathagent.models.openai_pool import EndpointPool
+from mathagent.types import Completion, Message, SamplingParams
+
+
+class Clock:
+    now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def ask(text: str = "two words", n: int = 1, **changes: object) -> ChatRequest:
+    params = SamplingParams(n=n, seed=100, max_tokens=50)
+    request = ChatRequest(messages=(Message(role="user", content=text),), params=params)
+    return request.model_copy(update=changes)
+
+
+def texts(done: list[Completion]) -> list[str]:
+    return [one.text for one in done]
+
+
+@pytest.fixture
+async def servers() -> AsyncIterator[list[FakeEndpoint]]:
+    running = [await FakeEndpoint().start() for _ in range(2)]
+    yield running
+    for one in running:
+        await one.stop()
+
+
+@pytest.fixture
+async def opened() -> AsyncIterator[list[OpenAICompatible | EndpointPool]]:
+    backends: list[OpenAICompatible | EndpointPool] = []
+    yield backends
+    for one in backends:
+        await one.aclose()
+
+
+def pool(
+    servers: list[FakeEndpoint], opened: list[OpenAICompatible | EndpointPool], clock: Clock, *queries: str
+) -> EndpointPool:
+    """One over ``servers``, each with a query, whose pauses pass by ``clock``."""
+    members = []
+    for number, one in enumerate(servers):
+        member = connect(f"m@{one.url}{queries[number] if number < len(queries) else ''}", ConnectOptions())
+        assert isinstance(member, OpenAICompatible)
+        members.append(member)
+    opened.append(EndpointPool("m", members, new_breaker=lambda: CircuitBreaker(pause_s=5, clock=clock)))
+    made = opened[-1]
+    assert isinstance(made, EndpointPool)
+    return made
+
+
+Opened = list[OpenAICompatible | EndpointPool]
+
+
+def free_url() -> str:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return f"http://127.0.0.1:{free.getsockname()[1]}/v1"
+
+
+async def test_requests_are_shared_by_weight(servers: list[FakeEndpoint], opened: Opened) -> None:
+    for one in servers:
+        one.will(delay_s=0.05)
+    both = pool(servers, opened, Clock(), "?weight=3")
+    assert both.max_parallel == 32
+    done = await asyncio.gather(*(both.complete(ask(str(index))) for index in range(40)))
+    assert all(len(one) == 1 for one in done)
+    assert [len(one.bodies) for one in servers] == [30, 10]
+
+
+async def test_one_after_the_other_they_take_turns(servers: list[FakeEndpoint], opened: Opened) -> None:
+    both = pool(servers, opened, Clock())
+    for index in range(6):
+        await both.complete(ask(str(index)))
+    assert [len(one.bodies) for one in servers] == [3, 3]
+
+
+async def test_a_dead_one_is_left_alone_and_tried_again(servers: list[FakeEndpoint], opened: Opened) -> None:
+    clock = Clock()
+    both = pool(servers, opened, clock)
+    servers[0].will(status=503, raw=b"{}")
+    for index in range(20):
+        assert len(await both.complete(ask(str(index)))) == 1
+    assert len(servers[0].bodies) == 3  # then it is left alone
+    assert len(servers[1].bodies) == 20
+    clock.now = 5
+    await asyncio.gather(*(both.complete(ask(f"later {index}")) for index in range(8)))
+    assert len(servers[0].bodies) == 4  # one probe, which fails
+    servers[0].behaviour = Behaviour()
+    clock.now = 15
+    for index in range(10):
+        await both.complete(ask(f"again {index}"))
+    assert len(servers[0].bodies) > 7
+
+
+async def test_one_that_was_never_there(servers: list[FakeEndpoint], opened: Opened) -> None:
+    backend = connect(f"m@{free_url()},{servers[0].url}", ConnectOptions())
+    assert isinstance(backend, EndpointPool)
+    opened.append(backend)
+    for index in range(5):
+        assert len(await backend.complete(ask(str(index)))) == 1
+    assert backend.members[0].breaker.state == "open"
+
+
+async def test_where_all_fail_the_error_is_told_and_then_that_all_are_left_alone(
+    servers: list[FakeEndpoint], opened: Opened
+) -> None:
+    both = pool(servers, opened, Clock())
+    for one in servers:
+        one.will(status=500, raw=b"{}")
+    for _ in range(3):
+        with pytest.raises(BackendError, match="HTTP 500") as caught:
+            await both.complete(ask())
+        assert caught.value.retryable
+    with pytest.raises(BackendError, match="none of 2 endpoints answers") as caught:
+        await both.complete(ask())
+    assert (caught.value.retryable, caught.value.retry_after_s) == (True, 5)
+    assert [len(one.bodies) for one in servers] == [3, 3]
+
+
+async def test_a_wrong_request_goes_to_one_only(servers: list[FakeEndpoint], opened: Opened) -> None:
+    both = pool(servers, opened, Clock())
+    for one in servers:
+        one.will(status=400, raw=b'{"error": "context length exceeded"}')
+    with pytest.raises(BackendError, match="context length"):
+        await both.complete(ask())
+    assert sum(len(one.bodies) for one in servers) == 1
+    assert all(one.breaker.state == "closed" for one in both.members)
+
+
+async def test_a_refused_key_of_one_is_overcome(servers: list[FakeEndpoint], opened: Opened) -> None:
+    both = pool(servers, opened, Clock())
+    servers[0].will(key="sk-other")
+    for index in range(4):
+        await both.complete(ask(str(index)))
+    assert (len(servers[0].bodies), len(servers[1].bodies)) == (1, 4)
+
+
+async def test_a_429_goes_to_the_other_and_opens_nothing(servers: list[FakeEndpoint], opened: Opened) -> None:
+    both = pool(servers, opened, Clock())
+    servers[0].script = [Behaviour(status=429, raw=b"{}")] * 5
+    done = await asyncio.gather(*(both.complete(ask(str(index))) for index in range(20)))
+    assert len(done) == 20
+    assert both.members[0].breaker.state == "closed"
+
+
+async def test_samples_that_arrived_before_the_failure_are_not_asked_for_again(
+    servers: list[FakeEndpoint], opened: Opened
+) -> None:
+    both = pool(servers, opened, Clock())
+    for one in servers:
+        one.will(n="ignore")
+    servers[0].script = [Behaviour(n="ignore"), Behaviour(), Behaviour(status=500, raw=b"{}"), Behaviour()]
+    done = await both.complete(ask(n=4))
+    assert sorted(texts(done)) == [f"reply {seed} 0" for seed in (100, 101, 102, 103)]
+    assert len(servers[0].answered) == 3
+    assert len(servers[1].answered) == 1
+
+
+async def test_what_arrived_is_kept_where_all_fail(servers: list[FakeEndpoint], opened: Opened) -> None:
+    both = pool(servers, opened, Clock())
+    failing = Behaviour(status=500, raw=b"{}")
+    servers[0].will(status=500, raw=b"{}")
+    servers[1].will(status=500, raw=b"{}")
+    servers[0].script = [Behaviour(n="ignore"), failing]
+    with pytest.raises(PartialReply) as caught:
+        await both.complete(ask(n=2))
+    assert list(caught.value.arrived) == [0]
+
+
+async def test_a_stream_that_breaks_begins_anew_elsewhere(servers: list[FakeEndpoint], opened: Opened) -> None:
+    both = pool(servers, opened, Clock())
+    servers[0].will(cut="reset")
+    (done,) = await both.complete(ask(), lambda *_: None)
+    assert done.text == "reply 100 0"
+
+
+async def test_a_slow_one_is_overtaken(servers: list[FakeEndpoint], opened: Opened) -> None:
+    both = pool(servers, opened, Clock(), "?hedge_s=0.05")
+    servers[0].will(delay_s=None)
+    async with asyncio.timeout(20):
+        assert texts(await both.complete(ask())) == ["reply 100 0"]
+        while not servers[0].disconnected:  # noqa: ASYNC110  (the loser is let go)
+            await asyncio.sleep(0.01)
+    assert [one.in_flight for one in both.members] == [0, 0]
+
+
+async def test_names_and_identity(servers: list[FakeEndpoint]) -> None:
+    a, b = (one.url for one in servers)
+    one = connect(f"m@{a}?weight=2,{b}", ConnectOptions())
+    other = connect("m", ConnectOptions(base_url=f"{b},{a}"))
+    assert one.identity == other.identity
+    assert one.name == f"openai:m@{a}?weight=2,{b}"
+    assert other.name == "openai:m"
+    with pytest.raises(UsageError, match="no MY_KEY is set"):
+        connect("m@https://api.openai.com/v1?key_env=MY_KEY", ConnectOptions())
+
+
+async def test_cancelling_leaves_nothing_in_flight(servers: list[FakeEndpoint], opened: Opened) -> None:
+    both = pool(servers, opened, Clock(), "?hedge_s=0.01")
+    for one in servers:
+        one.will(delay_s=None)
+    task = asyncio.ensure_future(both.complete(ask()))
+    async with asyncio.timeout(20):
+        while sum(one.open for one in servers) < 2:  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert [one.in_flight for one in both.members] == [0, 0]
+
+
+# Deadlines of one endpoint
+
+
+@pytest.mark.parametrize(
+    ("query", "stream", "behaviour", "message"),
+    [
+        ("?total_s=0.5", False, Behaviour(delay_s=None), "did not end its reply within 0.5 s"),
+        ("?total_s=0.5", False, Behaviour(cut="hang"), "did not end its reply within 0.5 s"),
+        ("?total_s=0.5", True, Behaviour(cut="hang"), "did not end its reply within 0.5 s"),
+        ("?first_token_s=0.5", True, Behaviour(delay_s=None), "did not begin its reply within 0.5 s"),
+        ("?silence_s=0.5", False, Behaviour(cut="hang"), "did not answer in time"),
+    ],
+)
+async def test_deadlines_hold(
+    servers: list[FakeEndpoint], opened: Opened, query: str, stream: bool, behaviour: Behaviour, message: str
+) -> None:
+    backend = connect(f"m@{servers[0].url}{query}", ConnectOptions())
+    assert isinstance(backend, OpenAICompatible)
+    opened.append(backend)
+    servers[0].behaviour = behaviour
+    with pytest.raises(BackendError, match=message) as caught:
+        await backend.complete(ask(), (lambda *_: None) if stream else None)
+    assert caught.value.retryable
+    servers[0].behaviour = Behaviour()
+    (done,) = await backend.complete(ask(), (lambda *_: None) if stream else None)
+    assert done.text == "reply 100 0"
+
+
+# Who answers
+
+
+async def test_the_server_is_asked_once_and_its_words_are_used(
+    servers: list[FakeEndpoint], opened: Opened
+) -> None:
+    server = servers[0]
+    server.models = {"object": "list", "data": [{"id": "m", "owned_by": "vllm", "max_model_len": 4096}]}
+    backend = connect("m", ConnectOptions(base_url=f"{server.url}?thinking_tokens=64"))
+    assert isinstance(backend, OpenAICompatible)
+    opened.append(backend)
+    assert not backend.capabilities.grammar
+    await asyncio.gather(*(prepare(backend) for _ in range(3)))
+    assert server.asked_for_models == 1
+    assert backend.capabilities.grammar
+    assert backend.capabilities.continue_assistant
+    assert backend.identity == f"openai:m@{server.url}?server=vllm&thinking_tokens=64"
+    await backend.complete(ask(grammar='root ::= "a"'))
+    (body,) = server.bodies
+    assert body["structured_outputs"] == {"grammar": 'root ::= "a"'}
+    assert body["thinking_token_budget"] == 64
+    again = connect("m", ConnectOptions(base_url=backend.identity.partition("@")[2]))
+    assert again.identity == backend.identity  # as a replay opens it
+
+
+async def test_a_server_that_says_nothing_and_one_that_is_not_there(
+    servers: list[FakeEndpoint], opened: Opened
+) -> None:
+    for url in (servers[0].url, free_url()):
+        backend = connect("m", ConnectOptions(base_url=url))
+        assert isinstance(backend, OpenAICompatible)
+        opened.append(backend)
+        await prepare(backend)
+        assert backend.identity == f"openai:m@{url}"
+        assert not backend.capabilities.grammar
+
+
+async def test_a_thinking_budget_that_no_server_can_follow_is_refused(
+    servers: list[FakeEndpoint], opened: Opened
+) -> None:
+    backend = connect("m", ConnectOptions(base_url=f"{servers[0].url}?thinking_tokens=64"))
+    assert isinstance(backend, OpenAICompatible)
+    opened.append(backend)
+    with pytest.raises(UnsupportedOption, match="thinking_tokens=64"):
+        await backend.complete(ask())
+    assert not servers[0].bodies
+
+
+# What replies hold
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize(
+    "message",
+    [
+        {"role": "assistant", "content": "<think>hm, 6 times 7</think>\n42"},
+        {"role": "assistant", "content": "42", "reasoning_content": "hm, 6 times 7"},
+        {"role": "assistant", "content": "42", "reasoning": "hm, 6 times 7"},
+    ],
+)
+async def test_thinking_is_told_apart(
+    servers: list[FakeEndpoint], opened: Opened, message: dict[str, str], stream: bool
+) -> None:
+    backend = connect("m", ConnectOptions(base_url=servers[0].url))
+    assert isinstance(backend, OpenAICompatible)
+    opened.append(backend)
+    servers[0].will(message=message)
+    heard: list[str] = []
+    (done,) = await backend.complete(ask(), (lambda _, text: heard.append(text)) if stream else None)
+    assert done.text == "42"
+    if stream:
+        assert "".join(heard) == "42"
+    if not stream or ("content" in message and "<think>" in message["content"]):
+        assert done.reasoning == "hm, 6 times 7"
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize(
+    "usage",
+    [
+        None,
+        {},
+        "many",
+        {"prompt_tokens": -3, "completion_tokens": -1},
+        {"prompt_tokens": "x", "completion_tokens": None},
+        {"prompt_tokens": 0, "completion_tokens": 0},
+        {"prompt_tokens": 0, "completion_tokens": 10**9},
+    ],
+    ids=str,
+)
+async def test_wrong_usage_is_estimated(
+    servers: list[FakeEndpoint], opened: Opened, usage: object, stream: bool
+) -> None:
+    backend = connect("m", ConnectOptions(base_url=servers[0].url))
+    assert isinstance(backend, OpenAICompatible)
+    opened.append(backend)
+    servers[0].will(stated_usage=usage, usage=usage is not None, text=lambda *_: "x" * 40)
+    (done,) = await backend.complete(ask("y" * 80), (lambda *_: None) if stream else None)
+    assert (done.usage.prompt_tokens, done.usage.completion_tokens) == (20, 10)

@@ -1,0 +1,200 @@
+"""/v1/solve and /v1/solutions, in this process."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from mathagent.events import event_adapter
+from mathagent.models.scripted import Reply, ScriptedBackend
+from mathagent.server.options import ServeLimits
+from mathagent.solver import Solver
+from mathagent.types import Solution
+from tests.unit.server.served import FORTY_TWO, KEY, OTHER_KEY, Waits, always, idle, keys, sent_events, served
+
+PROGRAM = "```python\ndef solution():\n    return 6 * 7\n```"
+CHOOSY = {"Authorization": f"Bearer {KEY}"}
+OTHER = {"Authorization": f"Bearer {OTHER_KEY}"}
+
+
+async def test_events_as_they_happen(tmp_path: Path) -> None:
+    async with served(tmp_path, always(FORTY_TWO)) as server:
+        response = await server.solve()
+        without = await server.solve(pieces=False)
+    events = [(kind, event_adapter.validate_python(data)) for kind, data in sent_events(response.text)]
+    assert all(kind == event.kind for kind, event in events)
+    kinds = [kind for kind, _ in events]
+    assert kinds[0] == "solve-started"
+    assert kinds[-1] == "solve-finished"
+    assert "token-delta" in kinds
+    assert "token-delta" not in [kind for kind, _ in sent_events(without.text)]
+    assert events[-1][1].solution.answer == "42"  # type: ignore[union-attr]
+
+
+async def test_the_solution_alone_and_again_by_its_id(tmp_path: Path) -> None:
+    async with served(tmp_path, always(FORTY_TWO)) as server:
+        solution = Solution.model_validate_json((await server.solve(stream=False)).text)
+        record = (await server.http.get(f"/v1/solutions/{solution.solve_id}")).json()
+        listed = (await server.http.get("/v1/solutions")).json()
+    assert solution.answer == "42"
+    assert record["status"] == "finished"
+    assert Solution.model_validate(record["solution"]) == solution
+    assert [one["id"] for one in listed["data"]] == [solution.solve_id]
+    assert listed["data"][0]["problem"] == "What is 6*7?"
+    assert listed["before"] is None
+
+
+async def test_every_door_leads_to_the_same_solution(tmp_path: Path) -> None:
+    """Python, the two routes and the stream: one answer, one certificate, one usage."""
+    async with Solver(ScriptedBackend(always(PROGRAM)), sandbox="subprocess", cache=False) as solver:
+        own = await solver.solve("What is 6*7?", "pal")
+    async with served(tmp_path, always(PROGRAM)) as server:
+        whole = Solution.model_validate_json((await server.solve(strategy="pal", stream=False)).text)
+        streamed = sent_events((await server.solve(strategy="pal")).text)[-1][1]["solution"]
+        chat = (await server.chat(model="pal")).json()
+
+    def shown(solution: Solution) -> tuple[object, ...]:
+        checks = [(check.kind, check.program, check.outcome) for check in solution.certificate]
+        return solution.answer, solution.confidence, checks, solution.usage
+
+    assert own.answer == "42"
+    assert own.certificate
+    assert shown(whole) == shown(Solution.model_validate(streamed)) == shown(own)
+    assert chat["choices"][0]["message"]["content"] == own.answer
+    assert chat["mathagent"]["usage"] == own.usage.model_dump()
+    assert [check["kind"] for check in chat["mathagent"]["checks"]] == [check.kind for check in own.certificate]
+
+
+async def test_pages_of_a_long_list(tmp_path: Path) -> None:
+    async with served(tmp_path, always(FORTY_TWO)) as server:
+        ids = [(await server.solve(stream=False)).json()["solve_id"] for _ in range(3)]
+        first = (await server.http.get("/v1/solutions", params={"limit": 2})).json()
+        second = (await server.http.get("/v1/solutions", params={"limit": 2, "before": first["before"]})).json()
+    assert [one["id"] for one in (*first["data"], *second["data"])] == ids[::-1]
+
+
+async def test_what_is_anothers_is_not_there(tmp_path: Path) -> None:
+    async with served(tmp_path, always(FORTY_TWO), keys=keys(), headers=CHOOSY) as server:
+        solve_id = (await server.solve(stream=False)).json()["solve_id"]
+        place = f"/v1/solutions/{solve_id}"
+        assert (await server.http.get(place)).status_code == 200
+        for request in (
+            server.http.get(place, headers=OTHER),
+            server.http.delete(place, headers=OTHER),
+            server.http.post(f"{place}/resume", json={}, headers=OTHER),
+            server.http.post(f"{place}/verify", headers=OTHER),
+            server.http.post(f"{place}/stop", headers=OTHER),
+            server.http.post(f"{place}/hint", json={"text": "x"}, headers=OTHER),
+        ):
+            response = await request
+            assert response.status_code == 404
+        assert (await server.http.get("/v1/solutions", headers=OTHER)).json()["data"] == []
+        assert (await server.http.get(place)).status_code == 200
+
+
+async def test_deleting(tmp_path: Path) -> None:
+    async with served(tmp_path, always(FORTY_TWO)) as server:
+        solve_id = (await server.solve(stream=False)).json()["solve_id"]
+        assert (await server.http.delete(f"/v1/solutions/{solve_id}")).status_code == 204
+        assert (await server.http.get(f"/v1/solutions/{solve_id}")).status_code == 404
+
+
+async def test_stopping_gives_the_best_so_far_and_it_can_be_resumed(tmp_path: Path) -> None:
+    backend = Waits(always(FORTY_TWO))
+    async with served(tmp_path, backend) as server:
+        solving = asyncio.ensure_future(server.solve(stream=False))
+        await backend.asked.wait()
+        solve_id = (await server.http.get("/v1/solutions")).json()["data"][0]["id"]
+        place = f"/v1/solutions/{solve_id}"
+        assert (await server.http.get(place)).json()["status"] == "running"
+        assert (await server.http.post(f"{place}/resume", json={})).json()["error"]["code"] == "running"
+        assert (await server.http.post(f"{place}/verify")).json()["error"]["code"] == "no_solution"
+        assert (await server.http.post(f"{place}/stop")).status_code == 202
+        stopped = (await solving).json()
+        assert (stopped["stopped"], stopped["answer"], stopped["resumable"]) == ("interrupted", None, True)
+        assert (await server.http.get(place)).json()["status"] == "resumable"
+        backend.let.set()
+        resumed = (await server.http.post(f"{place}/resume", json={"stream": False})).json()
+        assert (resumed["solve_id"], resumed["answer"]) == (solve_id, "42")
+        again = await server.http.post(f"{place}/resume", json={})
+        assert again.json()["error"]["code"] == "not_resumable"
+        assert (await server.http.post(f"{place}/stop")).json()["error"]["code"] == "not_running"
+
+
+async def test_a_hint_reaches_the_running_solve(tmp_path: Path) -> None:
+    backend = Waits(lambda request, sample: "no answer yet" if len(backend.requests) == 1 else FORTY_TWO)
+    async with served(tmp_path, backend) as server:
+        solving = asyncio.ensure_future(server.solve(stream=False))
+        await backend.asked.wait()
+        solve_id = (await server.http.get("/v1/solutions")).json()["data"][0]["id"]
+        response = await server.http.post(f"/v1/solutions/{solve_id}/hint", json={"text": "count in sevens"})
+        assert response.status_code == 202
+        backend.let.set()
+        assert (await solving).json()["answer"] == "42"
+    assert any("count in sevens" in message.content for message in backend.requests[1].messages)
+
+
+async def test_a_program_that_needs_approval_waits_for_a_resume(tmp_path: Path) -> None:
+    async with served(tmp_path, always(PROGRAM)) as server:
+        first = (await server.solve(strategy="pal", stream=False, approve_code=True)).json()
+        place = f"/v1/solutions/{first['solve_id']}"
+        assert first["waiting_for"]["kind"] == "approve-code"
+        record = (await server.http.get(place)).json()
+        assert (record["status"], record["waiting_for"]) == ("resumable", first["waiting_for"])
+        done = await server.http.post(f"{place}/resume", json={"stream": False, "answer": {"kind": "approved"}})
+    assert done.json()["answer"] == "42"
+
+
+async def test_a_certificate_is_run_again(tmp_path: Path) -> None:
+    async with served(tmp_path, always(PROGRAM)) as server:
+        solution = (await server.solve(strategy="pal", stream=False)).json()
+        verified = (await server.http.post(f"/v1/solutions/{solution['solve_id']}/verify")).json()
+    assert verified["answer"] == "42"
+    assert len(verified["checks"]) == len(solution["certificate"])
+    assert all(check["strength"] in ("strong", "weak") for check in verified["checks"])
+    assert verified["result"] in ("holds", "undecided")
+
+
+async def test_who_leaves_the_stream_ends_the_solve(tmp_path: Path) -> None:
+    backend = Waits(always(FORTY_TWO))
+    async with served(tmp_path, backend) as server:
+        solving = asyncio.ensure_future(server.solve())
+        await backend.asked.wait()
+        solving.cancel()
+        await idle(server)
+        assert backend.left == 1
+        listed = (await server.http.get("/v1/solutions")).json()["data"]
+    assert [one["status"] for one in listed] == ["cancelled"]
+
+
+async def test_the_deadline_of_the_server_holds_for_all(tmp_path: Path) -> None:
+    limits = ServeLimits(seconds=0.2, drain_s=0)
+    backend = Waits(always(FORTY_TWO))
+    async with served(tmp_path, backend, limits=limits) as server:
+        response = await server.solve(stream=False, budget={"max_seconds": 3600})
+    assert response.json()["stopped"] == "budget"
+
+
+@pytest.mark.parametrize(
+    ("settings", "word"),
+    [
+        ({"wrong": 1}, "wrong"),
+        ({"n": -1}, "n"),
+        ({"trigger": 5}, "trigger"),
+    ],
+)
+async def test_wrong_settings_are_named(tmp_path: Path, settings: object, word: str) -> None:
+    async with served(tmp_path, always(FORTY_TWO)) as server:
+        response = await server.solve(settings=settings)
+    assert response.status_code == 400
+    assert word in response.json()["error"]["message"]
+
+
+async def test_warnings_and_details_hold_no_paths(tmp_path: Path) -> None:
+    replies = [FORTY_TWO, Reply(error="cannot reach http://10.1.2.3/v1 (/srv/x/y.py)", status=400)]
+    async with served(tmp_path, ScriptedBackend(replies)) as server:
+        response = await server.solve(strategy="self-consistency", settings={"over": "cot", "n": 2})
+    assert "10.1.2.3" not in response.text
+    assert "/srv/x" not in response.text
