@@ -26,7 +26,7 @@ from mathagent.config import settings
 from mathagent.errors import UnsupportedOption, UsageError
 from mathagent.events import Event
 from mathagent.memory.base import ExperienceStore
-from mathagent.models.base import ConnectOptions, PullProgress, prepare
+from mathagent.models.base import Backend, ConnectOptions, PullProgress, prepare
 from mathagent.models.connect import ModelLike
 from mathagent.models.router import Router
 from mathagent.sandbox import DEFAULT_SANDBOX
@@ -88,12 +88,21 @@ class Solver:
             checkpoints=checkpoints,
             max_parallel=max_parallel,
         )
-        self.backend, self.sandbox = self._resources.backend, self._resources.sandbox
-        self.calls, self.comparer = self._resources.calls, self._resources.comparer
+        self.sandbox, self.calls = self._resources.sandbox, self._resources.calls
+        self.comparer = self._resources.comparer
         self.checkpoints = self._resources.checkpoints
         self.beside = Asides(self._resources)
         self._base_url = base_url or settings().openai_base_url
         self._calibrations = Calibrations(settings().calibrations_dir)
+
+    @property
+    def backend(self) -> Backend:
+        """The model that solves from now on."""
+        return self._resources.backend
+
+    @backend.setter
+    def backend(self, backend: Backend) -> None:
+        self._resources.backend = backend
 
     @property
     def caches(self) -> bool:

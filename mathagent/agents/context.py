@@ -50,6 +50,7 @@ class RunContext:
     memory: Memory | None = None
     tools: Mapping[str, Tool] = field(default_factory=dict)
     open_model: Callable[[str, str | None], Backend] | None = None
+
     def can(self, role: str) -> Capabilities:
         """What the model can do that ``role`` asks: the solve's own, or that of the role."""
         return capabilities_for(self.backend, role)

@@ -22,7 +22,6 @@ from mathagent.events import CandidateProposed, Event, HintGiven, PersonAsked, S
 from mathagent.models.prices import usage_by_model
 from mathagent.types import Candidate, Solution, Stopped
 
-
 INTERRUPT_S = 1.0
 """How often an interrupt is looked at: an event that is set in another thread does not wake this one."""
 

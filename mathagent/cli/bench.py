@@ -184,13 +184,7 @@ def _note_greedy_attempts(grid: Grid, progress: BenchProgress) -> None:
 def _show(arguments: BenchArguments, run: RunInfo, records: Sequence[Record]) -> None:
     lines = [arm_line(arm) for arm in arms(records)]
     if arguments.as_json:
-        shown = [
-            {
-                **line.summary.model_dump(),
-                **{"name": line.name, "dollars": line.dollars, "copies": line.copies, "run": run.id},
-            }
-            for line in lines
-        ]
+        shown = [{**line.as_row(), "run": run.id} for line in lines]
         sys.stdout.write(json.dumps(shown, indent=2) + "\n")
     else:
         show_summaries(Console(), lines)

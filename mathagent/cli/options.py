@@ -25,7 +25,9 @@ Model = Annotated[
 ]
 Roles = Annotated[
     list[str] | None,
-    typer.Option("--role", help="ROLE=MODEL: a model for one role, such as verifier=openai:gpt-4o; may be repeated."),
+    typer.Option(
+        "--role", help="ROLE=MODEL: a model for one role, such as verifier=openai:gpt-4o; may be repeated."
+    ),
 ]
 BaseUrl = Annotated[
     str | None,

@@ -50,13 +50,7 @@ def show_command(run: str, *, examples: int, as_json: bool) -> int:
     if as_json:
         shown: dict[str, Any] = {
             "run": None if info is None else info.model_dump(mode="json"),
-            "arms": [
-                {
-                    **line.summary.model_dump(),
-                    **{"name": line.name, "dollars": line.dollars, "copies": line.copies},
-                }
-                for line in lines
-            ],
+            "arms": [line.as_row() for line in lines],
             "costs": costs.model_dump(),
             "failures": [
                 one.model_dump(mode="json", exclude={"examples": {"__all__": {"solution"}}}) for one in failures

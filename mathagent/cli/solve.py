@@ -128,7 +128,9 @@ async def _solve(arguments: SolveArguments, text: str, outputs: SolveOutputs) ->
 
             async def solving(interrupt: asyncio.Event) -> Solution:
                 on_event = outputs.listener(None if silent else view.on_event, give_up=interruptible.give_up)
-                ask = approve or (not silent and sys.stdin.isatty())  # of tools from outside people are always asked
+                ask = approve or (
+                    not silent and sys.stdin.isatty()
+                )  # of tools from outside people are always asked
                 approver = Approver(Console(stderr=True), interrupt) if ask else None
                 human = Human(approver, approve_code=approve, review_plans=approve)
                 if arguments.resume:

@@ -6,6 +6,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from itertools import groupby
+from typing import Any
 
 from rich.console import Console, ConsoleRenderable, Group
 from rich.live import Live
@@ -169,6 +170,15 @@ class ArmLine(Value):
     dollars: float | None
     copies: tuple[tuple[str, ...], ...] = ()
 
+    def as_row(self) -> dict[str, Any]:
+        """All of it as one flat row, for programs."""
+        return {
+            **self.summary.model_dump(),
+            "name": self.name,
+            "dollars": self.dollars,
+            "copies": self.copies,
+        }
+
 
 def arm_line(arm: ArmRecords) -> ArmLine:
     """The row of one arm."""
@@ -215,7 +225,9 @@ def _show_table(console: Console, title: str, lines: Sequence[ArmLine]) -> None:
         console.print(table)
     for one in lines:
         console.print(
-            f"not right, {one.name}: {_failures(one.summary)}{_at_least(one.summary)}", markup=False, highlight=False
+            f"not right, {one.name}: {_failures(one.summary)}{_at_least(one.summary)}",
+            markup=False,
+            highlight=False,
         )
     for told in dict.fromkeys(copies_words(one.copies) for one in lines if one.copies):
         console.print(one_line(told), markup=False, highlight=False)

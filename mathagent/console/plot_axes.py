@@ -140,9 +140,7 @@ class Axes:
         """A point of the ``series``-th series."""
         column, row = self.at_x(x), self.at_y(y)
         self._taken.append((column - 5, row - 5, column + 5, row + 5))
-        self._body.append(
-            f'<g class="mark {colour(series)}">{_shape(series, column, row)}{_tip(tip)}</g>'
-        )
+        self._body.append(f'<g class="mark {colour(series)}">{_shape(series, column, row)}{_tip(tip)}</g>')
 
     def label(self, x: float, y: float, text: str) -> None:
         """Words beside a point, where they lie on no other words and no mark that is there already; none where every

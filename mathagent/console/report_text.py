@@ -35,13 +35,14 @@ _LATEX_SPECIAL = {
     "`": r"\textasciigrave{}",
 }
 # What pdfLaTeX knows in formulas only.
-_LATEX_FORMULA = {
-    **{"≤": "le", "≥": "ge", "≠": "neq", "≈": "approx", "±": "pm", "×": "times", "÷": "div", "·": "cdot"},
-    **{"→": "to", "←": "leftarrow", "⇒": "Rightarrow", "↔": "leftrightarrow", "−": "mathord{-}", "∞": "infty"},
-    **{"√": "surd", "∑": "sum", "∏": "prod", "∫": "int", "∈": "in", "∪": "cup", "∩": "cap", "°": "relax^\\circ"},
-    **{"α": "alpha", "β": "beta", "γ": "gamma", "δ": "delta", "ε": "varepsilon", "θ": "theta", "λ": "lambda"},
-    **{"μ": "mu", "µ": "mu", "π": "pi", "σ": "sigma", "τ": "tau", "φ": "varphi", "ω": "omega", "Δ": "Delta"},
-}
+_LATEX_FORMULA = dict(
+    re.findall(
+        r"(.)=(\S+)",
+        "≤=le ≥=ge ≠=neq ≈=approx ±=pm ×=times ÷=div ·=cdot →=to ←=leftarrow ⇒=Rightarrow ↔=leftrightarrow"
+        " −=mathord{-} ∞=infty √=surd ∑=sum ∏=prod ∫=int ∈=in ∪=cup ∩=cap °=relax^\\circ α=alpha β=beta γ=gamma"
+        " δ=delta ε=varepsilon θ=theta λ=lambda μ=mu µ=mu π=pi σ=sigma τ=tau φ=varphi ω=omega Δ=Delta",
+    )
+)
 LONGEST_FLOAT = 40
 """Rows of a LaTeX table, which cannot be broken between pages; a longer one goes on in another."""
 # A formula injection: spreadsheets run a cell that begins with one of these.
@@ -61,7 +62,9 @@ def report_markdown(report: Report, tables: Sequence[Table]) -> str:
 def _notes(report: Report) -> list[str]:
     """What must be known beside the tables."""
     return [
-        one_line(f"{dataset.name}: {copies_words(dataset.copies)}.") for dataset in report.datasets if dataset.copies
+        one_line(f"{dataset.name}: {copies_words(dataset.copies)}.")
+        for dataset in report.datasets
+        if dataset.copies
     ]
 
 

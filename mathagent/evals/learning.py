@@ -88,7 +88,9 @@ class Learning:
         if right is None or solution.stopped == "error":
             return Learned(problem_id=problem.id, error=solution.detail or grade.reason)
         wrong = first_wrong(solution) if self.notes and not right else None
-        note = await self.solver.beside.teach(problem, problem.reference or "", wrong) if wrong is not None else None
+        note = (
+            await self.solver.beside.teach(problem, problem.reference or "", wrong) if wrong is not None else None
+        )
         added = await self.solver.memory.remember(
             solution,
             self.strategy,

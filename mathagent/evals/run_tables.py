@@ -172,9 +172,7 @@ def _check_resumed(before: RunInfo, spec: Mapping[str, JsonValue], owner: str) -
         )
     # Where a data set lies is no matter where the run says what it holds.
     places = {"data", "datasets"} if "items" in before.spec and "items" in spec else set()
-    differing = sorted(
-        key for key in {*before.spec, *spec} - places if before.spec.get(key) != spec.get(key)
-    )
+    differing = sorted(key for key in {*before.spec, *spec} - places if before.spec.get(key) != spec.get(key))
     if differing:
         shown = "; ".join(
             f"{key} was {json.dumps(before.spec.get(key))}, is {json.dumps(spec.get(key))}" for key in differing

@@ -7,7 +7,18 @@ import sys
 
 import pytest
 
-HEAVY = ("torch", "transformers", "langgraph", "openai", "sympy", "docker", "math_verify", "mcp", "numpy", "xllamacpp")
+HEAVY = (
+    "torch",
+    "transformers",
+    "langgraph",
+    "openai",
+    "sympy",
+    "docker",
+    "math_verify",
+    "mcp",
+    "numpy",
+    "xllamacpp",
+)
 
 PROBE = """
 import sys

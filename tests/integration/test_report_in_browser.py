@@ -123,3 +123,17 @@ def test_the_payloads_would_run_in_a_page_that_lets_them(tmp_path: Path) -> None
     naive = tmp_path / "naive.html"
     naive.write_text(f"<html data-ready='1'><title>Safe</title><body>{PAYLOADS[1]}", encoding="utf-8")
     assert "<title>run" in shown(naive)
+
+
+@pytest.mark.skipif(shutil.which("pdftotext") is None, reason="needs pdftotext")
+def test_printed_it_has_the_numbers_and_the_open_item_and_no_controls(page: Path) -> None:
+    assert BROWSER is not None
+    paper = page.parent / "paper.pdf"
+    command = [BROWSER, "--headless", "--no-sandbox", "--disable-gpu", "--virtual-time-budget=20000"]
+    command += ["--no-pdf-header-footer", f"--print-to-pdf={paper}", f"--user-data-dir={page.parent / 'profile'}"]
+    subprocess.run([*command, page.as_uri()], capture_output=True, timeout=200, check=True)
+    text = subprocess.run(["pdftotext", "-layout", paper, "-"], capture_output=True, text=True, check=True).stdout
+    for shown in ("Summary", "accuracy", "95% interval", "How to read it"):
+        assert shown in text
+    for control in ("in the traces, too", "Colours: as the system", "next and previous item"):
+        assert control not in text

@@ -60,7 +60,9 @@ COLUMNS = (
 def columns_of(names: Sequence[str] | None = None) -> tuple[Column, ...]:
     """The columns of the named tasks (None: all four), in the order of the matrix. "outcome" is short for
     "outcome_judging", as data sets name their parts. Raises UsageError."""
-    chosen = None if names is None else {f"{name}_judging" if f"{name}_judging" in TASKS else name for name in names}
+    chosen = (
+        None if names is None else {f"{name}_judging" if f"{name}_judging" in TASKS else name for name in names}
+    )
     for name in chosen or ():
         if name not in TASKS:
             known = ", ".join(task.removesuffix("_judging") for task in TASKS)

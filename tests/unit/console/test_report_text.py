@@ -76,7 +76,21 @@ def test_latex_rows_have_as_many_cells_as_columns() -> None:
         assert [table.count(rule) for rule in (r"\toprule", r"\midrule", r"\bottomrule")] == [1, 1, 1]
 
 
-NASTY = ('[1] "a"', "*", "x — “y” … é ß ≤ π × 90° → µ", SPECIAL, "\\", "{", "}", "%", "a\\\\b", "--", "-1", "^", "~")
+NASTY = (
+    '[1] "a"',
+    "*",
+    "x — “y” … é ß ≤ π × 90° → µ",
+    SPECIAL,
+    "\\",
+    "{",
+    "}",
+    "%",
+    "a\\\\b",
+    "--",
+    "-1",
+    "^",
+    "~",
+)
 
 
 def test_latex_of_many_rows_and_of_rows_that_look_like_options() -> None:

@@ -123,9 +123,7 @@ def test_what_a_run_keeps_says_nothing_of_how_it_was_run_nor_a_password() -> Non
     assert BenchSpec.model_validate(plain.recorded()) == plain
 
 
-def test_what_a_run_keeps_names_its_files_from_any_folder(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_a_run_keeps_names_its_files_from_any_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "data").mkdir()
     (tmp_path / "plain").write_text("", encoding="utf-8")

@@ -62,7 +62,13 @@ def test_three_arms_are_corrected_by_holm() -> None:
 
 def test_pairs_name_their_own_arms_where_runs_have_the_data_sets_in_turns() -> None:
     made = [
-        record(i, "correct" if i < right else "incorrect", strategy=strategy, dataset=dataset, key=f"{strategy}{dataset}{i}")
+        record(
+            i,
+            "correct" if i < right else "incorrect",
+            strategy=strategy,
+            dataset=dataset,
+            key=f"{strategy}{dataset}{i}",
+        )
         for strategy, right in (("cot", 2), ("pal", 5), ("auto", 9))
         for dataset in ("one", "two")
         for i in range(10)

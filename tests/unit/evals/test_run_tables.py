@@ -161,7 +161,7 @@ def test_a_number_that_another_process_has_now_is_not_the_one_that_was_killed(st
     assert (host, pid) == (platform.node(), str(os.getpid()))
     assert store.run(run.id).status == "running"
     with sqlite3.connect(store.path) as connection:
-        connection.execute("UPDATE runs SET owner = ?", (f"{host}:{os.getppid()}:{start}",))  # it began earlier
+        connection.execute("UPDATE runs SET owner = ?", (f"{host}:{pid}:{start}1",))  # it began at another time
     assert store.run(run.id).status == "killed"
     assert store.start_run({}, "mine").status == "running"  # it is gone on with
     assert store.remove_run("mine") == 0

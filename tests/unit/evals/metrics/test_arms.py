@@ -110,7 +110,9 @@ def test_an_item_that_stands_twice_counts_once_and_that_is_said() -> None:
         f"1 item stands several times in the data set and counts once (1 left out): {one.problem_id} = twin"
     )
     many = copies_words([("a", "b", "c"), ("d", "e"), ("f", "g")], shown=1)
-    assert many.endswith("3 items stand several times in the data set and count once (4 left out): a = b = c and 2 more")
+    assert many.endswith(
+        "3 items stand several times in the data set and count once (4 left out): a = b = c and 2 more"
+    )
     assert copies_words([("a", "b"), ("c", "d")], shown=0).endswith("(2 left out)")
     assert copies_words([]) == ""
 
