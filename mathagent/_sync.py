@@ -29,9 +29,11 @@ def shared_loop() -> asyncio.AbstractEventLoop:
     with _lock:
         # A fork leaves the loop behind without its thread.
         if _loop is None or _thread is None or not _thread.is_alive():
-            _loop = asyncio.new_event_loop()
+            _loop, running = asyncio.new_event_loop(), threading.Event()
+            _loop.call_soon(running.set)
             _thread = threading.Thread(target=_loop.run_forever, name="mathagent-loop", daemon=True)
             _thread.start()
+            running.wait()  # who is given a loop that does not run yet takes it for one that stands still
         return _loop
 
 

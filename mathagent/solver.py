@@ -266,7 +266,15 @@ class Solver:
             return await self.solve(problem, strategy, **options, human=human, on_event=on_event)
 
         async def resume(solve_id: str, answer: Response, on_event: Callable[[Event], None]) -> Solution:
-            return await self.solve(None, own, resume=solve_id, answer=answer, on_event=on_event)
+            return await self.solve(
+                None,
+                own,
+                resume=solve_id,
+                answer=answer,
+                on_event=on_event,
+                interrupt=options.get("interrupt"),
+                min_confidence=options.get("min_confidence"),
+            )
 
         return solve_graph(solve, resume, self.home)
 

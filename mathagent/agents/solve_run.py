@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from dataclasses import replace
 
 from mathagent import telemetry
@@ -199,6 +199,10 @@ async def forward_interrupt(interrupt: asyncio.Event | None, meter: Meter) -> No
     """Ends the budget of ``meter`` once ``interrupt`` is set, at once or, by another thread, ``INTERRUPT_S`` later."""
     if interrupt is not None:
         while not interrupt.is_set():
-            with suppress(TimeoutError):
+            try:
                 await asyncio.wait_for(interrupt.wait(), INTERRUPT_S)
+            except TimeoutError:
+                pass
+            except RuntimeError:  # another event loop has waited for it: it can only be looked at
+                await asyncio.sleep(INTERRUPT_S)
         meter.interrupt()

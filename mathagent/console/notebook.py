@@ -25,6 +25,8 @@ _LATEX_SPECIAL = {char: f"\\{char}" for char in "#$%&_{}"} | {
 }
 
 _TEXT = re.compile(r"\\(?:text|mathrm|operatorname|begin|end)\{[^{}]*\}")
+_COMMAND = re.compile(r"\\([A-Za-z]+)")
+_PAIRED = frozenset({"begin", "end", "left", "right"})
 _WORD = re.compile(r"(?<![\\A-Za-z])[A-Za-z]{2,}")
 
 
@@ -60,7 +62,14 @@ def latex(solution: Solution) -> str:
 
 def _is_formula(answer: str) -> bool:
     """Whether TeX may read it as mathematics: MathML can be made of all of it, and it holds no words."""
-    if any(sign in answer for sign in "$%#") or "\\href" in answer:
+    if any(sign in answer for sign in ("$", "%", "#", "^^", "\\href")):  # ^^5c is a backslash to TeX
+        return False
+    if not all(map(_is_mathematics, _COMMAND.findall(answer))):
         return False
     bare = _TEXT.sub("", answer)
     return _WORD.search(bare) is None and mathml(answer) is not None
+
+
+def _is_mathematics(command: str) -> bool:
+    """Whether MathML can be made of ``command`` itself: what stands in a text is taken over as it is."""
+    return command in _PAIRED or mathml(f"\\{command}{{a}}{{b}}") is not None

@@ -109,7 +109,7 @@ async def reporting(report: Report) -> AsyncIterator[Callable[[Event], None]]:
     try:
         yield on_event
         lines.put_nowait(None)
-        await sending
+        await asyncio.wait({sending})  # a line that could not be sent takes no result away
     finally:
         sending.cancel()
         await asyncio.gather(sending, return_exceptions=True)

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 from pydantic import Field
 
+from mathagent.agents import outside_requests
 from mathagent.agents.blocks.check import check_candidate
 from mathagent.answers.extract import extract_answer, last_boxed
 from mathagent.budget import Budget, Meter
@@ -33,7 +34,7 @@ from mathagent.memory.opening import open_store
 from mathagent.sandbox.base import Limits
 from mathagent.scorers.checks import judge, run_certificate
 from mathagent.solver import Solver
-from mathagent.strategies import DEFAULT_STRATEGY
+from mathagent.strategies import DEFAULT_STRATEGY, STRATEGIES
 from mathagent.tools.retrieve import shown, source_of
 from mathagent.tools.symbolic import SymbolicRequest, compute
 from mathagent.types import Answer, Candidate, Check, Execution, Problem, Solution, Value
@@ -130,9 +131,9 @@ class MathService:
         read = _read_answer(answer, problem.choices)
         if certificate:
             return await self._rerun(problem, read, certificate)
-        meter = Meter(self._bounded(seconds))
-        context = self.solver.beside.context(meter, on_event)
         async with self._solves.entered():
+            meter = Meter(self._bounded(seconds))  # its clock runs from here on: waiting for a turn is no work
+            context = self.solver.beside.context(meter, on_event)
             verdict, _ = await to_its_end(
                 check_candidate(context, problem, Candidate(answer=read), proposals=None if ask_model else ())
             )
@@ -248,13 +249,14 @@ def allowed_strategy(name: str) -> str:
     """``name``, if a client may name it: a strategy of the tables, or a composition. Raises UsageError.
 
     Elsewhere a ``module:object`` path is a name, and settings of a composition may name models and addresses; from
-    outside these would import, or call, what they like. So there is no colon, and no text in quotes to hide one in.
+    outside these would import, or call, what they like. So there is no colon, and no text in quotes to hide one in, and
+    no setting that names a file or a model (``outside_requests``).
     """
     if any(sign in name for sign in ':"\\'):
         raise UsageError(
             "a strategy is named by its name here, such as pal, or 'pal(n=4) | cot': without : and quotes"
         )
-    return name.strip()
+    return outside_requests.allowed_strategy(name.strip(), STRATEGIES) if name.strip() else ""
 
 
 def _read_answer(answer: str, choices: Sequence[str]) -> Answer:

@@ -88,13 +88,14 @@ class AdaptiveLimit:
             raise
 
     def _let_in(self) -> None:
+        pause = self._pause_left()  # once: were it over only behind the loop, nobody would be woken
         while self._waiting and self._has_room():
             turn = self._waiting.popleft()
             if not turn.cancelled():
                 self._take()
                 turn.set_result(None)
-        if self._waiting and self._pause_left() and self._wake is None:
-            self._wake = asyncio.get_running_loop().call_later(self._pause_left(), self._woken)
+        if self._waiting and pause and self._wake is None:
+            self._wake = asyncio.get_running_loop().call_later(pause, self._woken)
 
     def _woken(self) -> None:
         self._wake = None

@@ -18,8 +18,9 @@ from mathagent.models.endpoints import joined_identity
 from mathagent.models.openai_compat import OpenAICompatible
 from mathagent.types import Completion
 
-_NOT_SET_UP = frozenset({401, 403, 404, 405})
-"""Statuses by which an endpoint shows that it is not set up as the others are: every request to it fails alike."""
+_NOT_SET_UP = frozenset({401, 402, 403, 404, 405, 429})
+"""Statuses by which an endpoint shows that it is not set up as the others are, or not paid for (a 429 that waiting does
+not mend): every request to it fails alike."""
 
 
 def _blame(error: BackendError) -> Literal["request", "load", "endpoint", "setup"]:

@@ -36,10 +36,13 @@ class Remembering(Wrapper):
         hits = [index for index, completion in enumerate(found) if completion is not None]
         drawn: list[Any] = list(found)
         for start, count in _gaps(found):
-            drawn[start : start + count] = await self._draw(request.samples(start, count), start, on_delta)
+            new = await self._draw(request.samples(start, count), start, on_delta)
+            drawn[start : start + count] = new
+            self._paid |= zip(keys[start : start + count], new, strict=True)  # a later gap may fail
+        paid = {key for key in keys if self._paid.pop(key, None) is not None}
         for index in hits:
             completion = drawn[index]
-            if self._paid.pop(keys[index], None) is None:
+            if keys[index] not in paid:
                 self.meter.add(completion.counted_usage, current_reservation.get(), model=self.identity)
             if on_delta is not None:
                 on_delta(index, completion.text)
@@ -63,7 +66,9 @@ class Remembering(Wrapper):
                 self._paid[sample_keys(self.identity, sample)[0]] = completion
                 if offset not in early:
                     self._store(sample, [completion])
-            raise
+            # Who asked counts from the first sample of the whole request.
+            shifted_arrived = {start + offset: completion for offset, completion in error.arrived.items()}
+            raise PartialReply(error, shifted_arrived) from error
         finally:
             on_sample.reset(token)
         if not early:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
 import time
 from datetime import UTC, datetime
@@ -25,12 +26,18 @@ class Allowance:
     def __init__(self, store: SolutionStore) -> None:
         self._store = store
         self._tokens: dict[tuple[str, str], int] = {}
+        self._beginning = asyncio.Lock()
 
     async def begin(self, key: ServerKey) -> str:
         """Counts one more solve of ``key``; returns the day that it counts for. Raises UsedUp, or StorageError."""
         day = today()
         if key.solves_per_day is None and key.tokens_per_day is None:
             return day
+        async with self._beginning:  # of two that come at once, the second must see the first
+            await self._begin(key, day)
+        return day
+
+    async def _begin(self, key: ServerKey, day: str) -> None:
         solves, stored = await self._store.used(key.name, day)
         tokens = max(stored, self._tokens.get((key.name, day), 0))
         self._tokens = {place: count for place, count in self._tokens.items() if place[1] == day}
@@ -42,7 +49,6 @@ class Allowance:
             if most is not None and used >= most:
                 raise UsedUp(f"this key has used its {most} {what} of today (UTC)", _seconds_to_midnight())
         await self._store.use(key.name, day, solves=1)
-        return day
 
     def spend(self, key: ServerKey, day: str, tokens: int) -> bool:
         """Counts completion tokens as they come; whether ``key`` has some left."""

@@ -25,7 +25,7 @@ class Books:
 
     def __init__(self, store: SolutionStore, allowance: Allowance, metrics: ServerMetrics) -> None:
         self._store, self._allowance, self._metrics = store, allowance, metrics
-        self._noting: dict[str, asyncio.Task[None]] = {}
+        self._noting: dict[Job, asyncio.Task[None]] = {}  # by job: two may want to resume the same solve
 
     def on_event(self, job: Job, event: Event) -> None:
         """Hears every event of every solve."""
@@ -43,11 +43,11 @@ class Books:
                     "resumed": event.resumed,
                 },
             )
-            self._noting[event.solve_id] = asyncio.ensure_future(self._begun(job))
+            self._noting[job] = asyncio.ensure_future(self._begun(job))
 
     async def written(self, job: Job) -> None:
         """Returns once the beginning of ``job`` is written down."""
-        noting = self._noting.get(job.solve_id)
+        noting = self._noting.get(job)
         if noting is not None:
             await asyncio.shield(noting)
 
@@ -107,8 +107,8 @@ class Books:
     async def _note(
         self, job: Job, status: Status, *, solution: Solution | None = None, error: str | None = None
     ) -> None:
-        begun = self._noting.pop(job.solve_id, None)
-        if begun is None:  # it ended before it had an id
+        begun = self._noting.pop(job, None)
+        if begun is None:  # it ended before it had begun
             return
         try:
             await begun

@@ -9,9 +9,7 @@ from typing import Any
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse
 
-from mathagent.errors import MathagentError
 from mathagent.events import SolveFinished
-from mathagent.server.api_errors import ApiError
 from mathagent.server.chat_order import order_of
 from mathagent.server.chat_reply import ChatReply
 from mathagent.server.chat_wire import ChatRequestBody
@@ -65,7 +63,7 @@ async def _pieces(
             if text:
                 yield _data(reply.reasoning(text))
         solution = public_solution(await finished(job), job.order.model)
-    except (ApiError, MathagentError, TimeoutError) as error:
+    except Exception as error:  # noqa: BLE001 - the stream ends with it, and the log has it
         yield _data(failure_body(error, request))
         return
     for piece in reply.last(solution):

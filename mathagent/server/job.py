@@ -11,7 +11,7 @@ from pydantic import Field
 from mathagent.agents.follow_up import Earlier
 from mathagent.agents.human import Human
 from mathagent.budget import Budget
-from mathagent.events import Event, SolveStarted
+from mathagent.events import Event, SolveFinished, SolveStarted
 from mathagent.server.options import ServerKey
 from mathagent.types import Problem, Response, Solution, Usage, Value
 
@@ -54,6 +54,7 @@ class Job:
         self.day = ""
         self.task: asyncio.Task[Solution] | None = None
         self._begun = asyncio.Event()
+        self._solved = False
         self._listeners: list[Callable[[Event], None]] = []
 
     def listen(self, listener: Callable[[Event], None]) -> None:
@@ -65,6 +66,7 @@ class Job:
         if isinstance(event, SolveStarted):
             self.solve_id = event.solve_id
             self._begun.set()
+        self._solved |= isinstance(event, SolveFinished)
         for listener in self._listeners:
             listener(event)
 
@@ -85,6 +87,6 @@ class Job:
         return await asyncio.shield(self.task)
 
     def cancel(self) -> None:
-        """Ends the solve; what it has paid for is kept for a resume."""
-        if self.task is not None:
+        """Ends the solve; what it has paid for is kept for a resume. One that has its solution writes that down."""
+        if self.task is not None and not self._solved:
             self.task.cancel()

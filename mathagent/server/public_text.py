@@ -17,13 +17,15 @@ def public_name(model: str) -> str:
     return model
 
 
-_URL = re.compile(r"\b[a-z][a-z0-9+.-]*://[^\s'\"<>]+", re.IGNORECASE)
+# The scheme is bounded: without a bound, a long text of such signs would take time that grows with its square.
+_URL = re.compile(r"[a-z][a-z0-9+.-]{0,30}://[^\s'\"<>]+", re.IGNORECASE)
 _PATH = re.compile(r"(?<![\w./\\])(?:~|[A-Za-z]:)?(?:[/\\][\w.@+-]+){2,}[/\\]?")
 
 
 def public_text(text: str) -> str:
-    """A message of ours as clients may read it."""
-    return _PATH.sub("(a file)", _URL.sub("(the endpoint)", text))
+    """A message of ours as clients may read it: one that UTF-8 can hold, too."""
+    sendable = text.encode("utf-8", "replace").decode()  # what a client sent may hold lone surrogates
+    return _PATH.sub("(a file)", _URL.sub("(the endpoint)", sendable))
 
 
 def public_event(event: Event, model: str) -> Event:

@@ -13,7 +13,7 @@ LEAST_CHARS = 6
 
 _PATTERNS = (
     (re.compile(r"(?i)\b(bearer|basic)\s+[\w.~+/=-]{6,}"), rf"\1 {HIDDEN}"),
-    (re.compile(r"(?i)\b([a-z][a-z0-9+.-]*://)[^/\s@'\"]+@"), rf"\1{HIDDEN}@"),
+    (re.compile(r"(?i)([a-z][a-z0-9+.-]{0,30}://)[^/\s@'\"]+@"), rf"\1{HIDDEN}@"),
     (
         re.compile(
             r"(?i)((?:api[_-]?key|app[_-]?id|access[_-]?token|authorization|password|secret|token|key)"

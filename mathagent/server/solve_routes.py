@@ -8,9 +8,7 @@ from collections.abc import AsyncGenerator
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import Response as Plain
 
-from mathagent.errors import MathagentError
 from mathagent.events import TokenDelta
-from mathagent.server.api_errors import ApiError
 from mathagent.server.event_buffer import EventBuffer
 from mathagent.server.job import Job, SolveOrder
 from mathagent.server.openapi_text import ERRORS, SOLVE_REPLY
@@ -73,7 +71,7 @@ async def _pieces(request: Request, job: Job, buffer: EventBuffer) -> AsyncGener
         number += 1
     try:
         await finished(job)
-    except (ApiError, MathagentError, TimeoutError) as error:
+    except Exception as error:  # noqa: BLE001 - the stream ends with it, and the log has it
         yield _event("error", json.dumps(failure_body(error, request), ensure_ascii=False), number)
 
 

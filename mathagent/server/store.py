@@ -157,16 +157,23 @@ class SolutionStore:
 
     def _locked(self, work: Callable[[sqlite3.Connection], T]) -> T:
         with self._lock:
-            if self._connection is None:
-                connection = open_database(self._path)
-                self._path.chmod(0o600)  # it holds what people asked
-                connection.executescript(_SCHEMA)
-                self._connection = connection
             try:
+                if self._connection is None:
+                    self._connection = self._opened()
                 with self._connection:
                     return work(self._connection)
             except sqlite3.Error as error:
                 raise StorageError(f"{self._path}: {error}; {storage_advice(error, self._path)}") from error
+
+    def _opened(self) -> sqlite3.Connection:
+        connection = open_database(self._path)
+        try:
+            self._path.chmod(0o600)  # it holds what people asked
+            connection.executescript(_SCHEMA)
+        except BaseException:
+            connection.close()
+            raise
+        return connection
 
 
 def _stored(values: Any) -> StoredSolve:

@@ -152,6 +152,18 @@ async def test_a_refused_key_of_one_is_overcome(servers: list[FakeEndpoint], ope
     assert (len(servers[0].bodies), len(servers[1].bodies)) == (1, 4)
 
 
+async def test_a_quota_of_one_that_is_used_up_is_overcome(servers: list[FakeEndpoint], opened: Opened) -> None:
+    both = pool(servers, opened, Clock())
+    servers[0].script = [
+        Behaviour(status=429, raw=b'{"error": {"message": "pay first", "code": "insufficient_quota"}}'),
+        Behaviour(status=402, raw=b"{}"),
+    ]
+    for index in range(4):
+        await both.complete(ask(str(index)))
+    assert (len(servers[0].bodies), len(servers[1].bodies)) == (1, 4)
+    assert both.members[0].breaker.state == "open"
+
+
 async def test_a_429_goes_to_the_other_and_opens_nothing(servers: list[FakeEndpoint], opened: Opened) -> None:
     both = pool(servers, opened, Clock())
     servers[0].script = [Behaviour(status=429, raw=b"{}")] * 5

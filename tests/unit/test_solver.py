@@ -186,6 +186,29 @@ def test_an_interrupt_may_be_set_by_another_thread() -> None:
     assert 1 <= len(solution.candidates) < 256
 
 
+async def test_an_interrupt_that_another_loop_waits_for() -> None:
+    interrupt = asyncio.Event()
+    waiting = asyncio.ensure_future(interrupt.wait())  # from now on it is of this loop
+    await asyncio.sleep(0)
+
+    begun = threading.Event()
+
+    def respond(request: ChatRequest, sample: int) -> Reply:
+        begun.set()
+        return Reply(text="\\boxed{1}", delay_s=0.05)
+
+    config = {"n": 256, "window": 1, "over": "cot", "stop": "none"}
+    solver = Solver(ScriptedBackend(respond), cache=False)
+    solver.home.settle()  # of our own loop
+    solving = asyncio.ensure_future(solver.solve("x", "self-consistency", config=config, interrupt=interrupt))
+    assert await asyncio.to_thread(begun.wait, 30)
+    interrupt.set()
+    solution = await solving
+    await waiting
+    await solver.aclose()
+    assert solution.stopped == "interrupted"
+
+
 async def test_both_forms_where_a_loop_runs_already() -> None:
     """As in Jupyter: its loop runs this test, and stands still while the synchronous form is waited for."""
     solver = Solver(ScriptedBackend(lambda request, sample: "\\boxed{1}"), cache=False)

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import textwrap
 import threading
+import time
 from collections.abc import AsyncIterator
 from types import SimpleNamespace
 
@@ -48,6 +49,20 @@ def test_all_calls_share_one_loop_from_any_thread() -> None:
         thread.join(10)
     assert len(loops) == 8
     assert len(set(loops)) == 1
+
+
+def test_our_loop_runs_once_it_is_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Late(threading.Thread):
+        def run(self) -> None:
+            time.sleep(0.05)  # on a busy machine a thread begins its work so late
+            super().run()
+
+    monkeypatch.setattr(_sync, "_loop", None)
+    monkeypatch.setattr(_sync, "_thread", None)
+    monkeypatch.setattr(threading, "Thread", Late)
+    loop = _sync.HomeLoop().settle()
+    assert loop.is_running()
+    loop.call_soon_threadsafe(loop.stop)
 
 
 def test_its_own_loop_is_refused_at_once_instead_of_waiting_for_itself() -> None:

@@ -106,6 +106,14 @@ async def test_a_person_is_asked_by_the_apps_interrupt() -> None:
     assert out["solution"].usage.calls == 1
 
 
+async def test_what_holds_for_each_run_holds_once_a_person_has_answered() -> None:
+    async with Solver(ScriptedBackend([PROGRAM]), cache=False) as solver:
+        graph = app(solver, InMemorySaver(), approve_code=True, min_confidence=1.0)
+        await graph.ainvoke({"problem": "What is 6*7?"}, CONFIG)
+        out = await graph.ainvoke(Command(resume={"kind": "approved"}), CONFIG)
+    assert out["solution"].abstained
+
+
 async def test_without_a_checkpointer_the_solution_says_what_it_waits_for() -> None:
     async with Solver(ScriptedBackend([PROGRAM]), cache=False) as solver:
         out = await solver.graph("pal", approve_code=True).ainvoke({"problem": "What is 6*7?"})

@@ -83,6 +83,13 @@ def test_no_answer_and_an_unsure_one() -> None:
         ("Tuesday & 5%", "Tuesday \\& 5\\%"),
         ("\\input{/etc/passwd}", "\\textbackslash{}input\\{/etc/passwd\\}"),
         ("$\\input{x}$", "\\$\\textbackslash{}input\\{x\\}\\$"),
+        ("\\text{\\input x}", "\\textbackslash{}text\\{\\textbackslash{}input x\\}"),
+        ("\\hspace{\\input x}y", "\\textbackslash{}hspace\\{\\textbackslash{}input x\\}y"),
+        (
+            "\\text{^^5cinput x}",
+            "\\textbackslash{}text\\{\\textasciicircum{}\\textasciicircum{}5cinput x\\}",
+        ),
+        ("\\left(\\sqrt{2}\\right)", "$\\displaystyle \\left(\\sqrt{2}\\right)$"),
         (None, "no answer"),
     ],
 )

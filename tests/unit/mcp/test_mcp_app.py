@@ -14,6 +14,7 @@ import pytest
 import pytest_asyncio
 from mcp import Client
 
+from mathagent.budget import noting_meters
 from mathagent.errors import SandboxError
 from mathagent.mcp.app import build_server
 from mathagent.mcp.service import MathService, ServiceLimits
@@ -24,7 +25,7 @@ from mathagent.models.scripted import Reply, ScriptedBackend
 from mathagent.sandbox.base import Limits
 from mathagent.sandbox.process import ProcessSandbox
 from mathagent.solver import Solver
-from mathagent.types import Execution
+from mathagent.types import Execution, Problem
 
 MODES = ("auto", "legacy")
 PROGRAM = "```python\ndef solution():\n    return 6 * 7\n```"
@@ -280,6 +281,7 @@ async def test_recall_reads_and_quotes(sandbox: ProcessSandbox, tmp_path: Path) 
         ("solve", {"problem": "x", "strategy": "nonsense"}, "no strategy is named 'nonsense'"),
         ("solve", {"problem": "x", "strategy": "os:system"}, "named by its name here"),
         ("solve", {"problem": "x", "strategy": 'cot(model="\\u006fpenai")'}, "named by its name here"),
+        ("solve", {"problem": "x", "strategy": "dip(dictionary=notes.json)"}, "'dictionary' cannot be set"),
         ("solve", {"problem": "x", "max_seconds": -1}, "greater than or equal to 0"),
         ("solve", {"problem": "x", "budget": 3}, "Extra inputs are not permitted"),
         ("check", {"problem": "x", "answer": "1", "certificate": [{"kind": "magic"}]}, "certificate"),
@@ -325,3 +327,14 @@ async def test_what_an_error_tells(raises: Callable[[], Exception], says: str, h
 async def test_a_model_that_cannot_be_reached_is_named(sandbox: ProcessSandbox) -> None:
     async with service_of(sandbox, [Reply(error="the endpoint is down")]) as service:
         assert "the endpoint is down" in await call(service, "solve", {"problem": QUESTION})
+
+
+async def test_waiting_for_a_turn_takes_nothing_from_the_seconds_of_a_check(sandbox: ProcessSandbox) -> None:
+    async with service_of(sandbox, limits=ServiceLimits(solves=1)) as service:
+        with noting_meters() as meters:
+            async with service._solves.entered():
+                checking = asyncio.ensure_future(service.check(Problem(text=QUESTION), "42", ask_model=False))
+                await asyncio.sleep(0.05)
+                assert not meters, "its clock has not begun"
+            await checking
+        assert meters

@@ -70,3 +70,16 @@ async def test_a_client_that_does_not_read_holds_nothing_up() -> None:
         reads.set()
     assert len(told) <= MAX_WAITING + 1
     assert told[-1] == f"warning: {MAX_WAITING + 9}"
+
+
+async def test_a_line_that_cannot_be_sent_takes_no_result_away() -> None:
+    told: list[str] = []
+
+    async def report(number: float, line: str) -> None:
+        told.append(line)
+        raise ConnectionError("the client's stream is closed")
+
+    async with reporting(report) as on_event:
+        for number in range(3):
+            on_event(Warned(message=str(number)))
+    assert told == ["warning: 0"]

@@ -131,3 +131,22 @@ def test_every_request_gets_its_turn_and_gives_its_slot_back(ends: list[str]) ->
         assert limit.in_flight == 0
 
     asyncio.run(main())
+
+
+async def test_a_pause_that_ends_while_it_is_looked_at_wakes_who_waits() -> None:
+    class Passing(Clock):
+        def __call__(self) -> float:
+            now, self.now = self.now, self.now + 0.6
+            return now
+
+    clock = Clock()
+    limit = AdaptiveLimit(clock)
+    holders = Holders(limit)
+    await holders.begin(1)
+    limit.refused(0, 1.0)
+    await holders.end(1)
+    limit._clock = Passing()  # 0, 0.6, 1.2: the pause of 1 s is over at the third look
+    await holders.begin(1)
+    await asyncio.sleep(1.1)
+    assert len(holders.rounds) == 2
+    await holders.end(1)

@@ -125,3 +125,22 @@ async def test_a_partial_reply_is_kept_and_counted_once() -> None:
     assert [completion.text for completion in done] == ["a", "b"]
     assert meter.usage.calls == 2
     assert {completion.text for completion in journal.rows.values()} >= {"a", "b"}
+
+
+async def test_a_partial_reply_behind_a_cache_hit_keeps_its_samples_apart(tmp_path: Path) -> None:
+    """The offsets of what arrived count from the gap that was asked for, those of the solve from its request."""
+
+    class Breaking(ScriptedBackend):
+        async def complete(self, request: ChatRequest, on_delta: object = None) -> list[Completion]:
+            done = await super().complete(request)
+            if len(self.requests) == 1:
+                raise PartialReply(BackendError("busy", retryable=True, retry_after_s=0.0), {0: done[0]})
+            return done
+
+    cache = CompletionCache(tmp_path / "cache.db")
+    await stack(ScriptedBackend(["hit"]), Kept(), Meter(), cache).complete(ask(1))
+    journal, meter, raw = Kept(), Meter(), Breaking(["a", "lost", "b"])
+    done = await stack(raw, journal, meter, cache).complete(ask(3))
+    cache.close()
+    assert [completion.text for completion in done][:2] == ["hit", "a"]
+    assert meter.usage.calls == 3

@@ -203,6 +203,35 @@ async def test_what_arrived_before_a_failure_is_kept_with_a_broken_cache(
     assert [c.text for c in done] == ["zero", "1 call 2"]
 
 
+async def test_what_one_gap_gave_is_not_asked_again_where_the_next_fails() -> None:
+    def answer(call: int, request: ChatRequest) -> object:
+        if call == 1:
+            return PartialReply(passing(after=0.0), {1: reply("one")})
+        return passing(after=0.0) if call == 3 else numbered(call, request)
+
+    raw, meter, journal = Answering(answer), Meter(), Silent()
+    backend = wrap(
+        raw, meter=meter, cache=None, semaphore=asyncio.Semaphore(1), emit=lambda event: None, journal=journal
+    )
+    done = await backend.complete(ask(3))
+    assert [c.text for c in done] == ["0 call 2", "one", "2 call 4"]
+    assert [(r.first_sample, r.params.n) for r in raw.requests] == [(0, 3), (0, 1), (2, 1), (2, 1)]
+    assert meter.usage.calls == 3
+
+
+class Silent:
+    """A journal that keeps nothing."""
+
+    def replay(self, key: str) -> None:
+        return None
+
+    def record(self, key: str, completion: Completion) -> None:
+        return None
+
+    async def flush(self) -> None:
+        return None
+
+
 async def test_a_partial_reply_counts_even_where_the_error_stays() -> None:
     raw, meter = Answering(lambda *_: PartialReply(BackendError("no"), {1: reply(tokens=5)})), Meter()
     with pytest.raises(BackendError, match="no"):

@@ -61,3 +61,9 @@ async def test_a_solve_whose_client_left_counts_what_it_used(tmp_path: Path) -> 
         await idle(server)
         spent = await server.desk.store.used("alice", today())
     assert spent == (2, len(FORTY_TWO.split()))
+
+
+async def test_solves_that_come_at_once_are_counted_one_by_one(tmp_path: Path) -> None:
+    async with served(tmp_path, always(FORTY_TWO), keys=keys(solves_per_day=2), headers=ALICE) as server:
+        replies = await asyncio.gather(*(server.chat() for _ in range(8)))
+        assert sorted(reply.status_code for reply in replies) == [200] * 2 + [429] * 6

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from mathagent.events import event_adapter
+from mathagent.errors import StorageError
+from mathagent.events import SolveStarted, event_adapter
 from mathagent.models.scripted import Reply, ScriptedBackend
+from mathagent.server.job import Job, SolveOrder
+from mathagent.server.keys import ANYONE
 from mathagent.server.options import ServeLimits
 from mathagent.solver import Solver
 from mathagent.types import Solution
@@ -198,3 +202,68 @@ async def test_warnings_and_details_hold_no_paths(tmp_path: Path) -> None:
         response = await server.solve(strategy="self-consistency", settings={"over": "cot", "n": 2})
     assert "10.1.2.3" not in response.text
     assert "/srv/x" not in response.text
+
+
+async def test_a_client_that_leaves_with_its_solution_finds_it_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    writing, let = asyncio.Event(), asyncio.Event()
+    async with served(tmp_path, always(FORTY_TWO)) as server:
+        end = server.desk.store.end
+
+        async def slowly(*values: Any, **options: Any) -> None:
+            writing.set()
+            await let.wait()
+            await end(*values, **options)
+
+        monkeypatch.setattr(server.desk.store, "end", slowly)
+        leaving = asyncio.ensure_future(server.solve())
+        await writing.wait()
+        leaving.cancel()
+        await asyncio.wait({leaving})
+        let.set()
+        await idle(server)
+        (listed,) = (await server.http.get("/v1/solutions")).json()["data"]
+    assert (listed["status"], listed["answer"]) == ("finished", "42")
+
+
+@pytest.mark.parametrize(
+    ("setting", "says"),
+    [('"' + "a." * 100_000 + '": 1', "has no setting"), (r'"\ud800": "/etc/passwd"', "plain words")],
+)
+async def test_a_setting_of_any_name_is_refused_at_once(tmp_path: Path, setting: str, says: str) -> None:
+    body = f'{{"problem": "x", "strategy": "cot", "settings": {{{setting}}}}}'
+    headers = {"content-type": "application/json"}
+    async with served(tmp_path, always(FORTY_TWO)) as server, asyncio.timeout(10):
+        response = await server.http.post("/v1/solve", content=body, headers=headers)
+    assert response.status_code == 400
+    assert says in response.json()["error"]["message"]
+
+
+async def test_a_stream_tells_of_a_failure_of_ours(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with served(tmp_path, always(FORTY_TWO)) as server:
+
+        async def fails(*_: Any) -> None:
+            raise KeyError("/home/secret")
+
+        monkeypatch.setattr(server.desk.books, "ended", fails)
+        events = sent_events((await server.solve()).text)
+    assert events[-1][0] == "error"
+    assert events[-1][1]["error"]["code"] == "internal_error"
+    assert "secret" not in str(events[-1])
+
+
+async def test_a_second_resume_that_fails_takes_nothing_from_the_first(tmp_path: Path) -> None:
+    async with served(tmp_path, always(FORTY_TWO)) as server:
+        solution = Solution.model_validate_json((await server.solve(stream=False)).text)
+        books, order = (
+            server.desk.books,
+            SolveOrder(problem=None, strategy="cot", model="m", resume=solution.solve_id),
+        )
+        first, second = Job(order, ANYONE), Job(order, ANYONE)
+        started = SolveStarted(problem_id="", strategy="cot", model="m", solve_id=solution.solve_id, resumed=True)
+        books.on_event(first, started)
+        await books.failed(second, StorageError("it is being worked on"))
+        await books.ended(first, solution)
+        record = (await server.http.get(f"/v1/solutions/{solution.solve_id}")).json()
+    assert (record["status"], record["answer"]) == ("finished", "42")
