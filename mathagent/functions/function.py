@@ -95,7 +95,7 @@ class BaseFunction(Generic[P, T]):
         inputs = self.signature.as_json(values)
         ran = await run_code(place.sandbox, self.signature, written.code, inputs, self._limits)
         if ran.stage != "returned":
-            last_line = ran.problem.splitlines()[-1]  # of a traceback: what it was
+            last_line = ran.problem.strip().rpartition("\n")[2]  # of a traceback: what it was
             raise FunctionError(f"the code of {self.signature.name} gives no value: {last_line}", (ran.problem,))
         return Called(cast("T", ran.value), by_code=True, usage=usage)
 

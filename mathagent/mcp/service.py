@@ -11,13 +11,13 @@ from pydantic import Field
 
 from mathagent.agents import outside_requests
 from mathagent.agents.blocks.check import check_candidate
+from mathagent.agents.gate import Gate
 from mathagent.answers.extract import extract_answer, last_boxed
 from mathagent.budget import Budget, Meter
 from mathagent.config import settings
 from mathagent.errors import UsageError
 from mathagent.evals.grader import Grader
 from mathagent.events import Event
-from mathagent.mcp.gate import Gate
 from mathagent.mcp.python_sessions import PythonSessions
 from mathagent.mcp.results import (
     CheckResult,

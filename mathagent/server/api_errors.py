@@ -12,9 +12,9 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
+from mathagent.agents.gate import Busy, Closing
 from mathagent.errors import BackendError, MathagentError, UnknownName, UnsupportedOption, UsageError
 from mathagent.server.allowance import UsedUp
-from mathagent.server.gate import Busy, Closing
 from mathagent.server.public_text import public_text
 
 logger = logging.getLogger("mathagent.server")

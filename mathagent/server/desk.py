@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from mathagent.agents.checkpoints import StoredSolve as Unfinished
+from mathagent.agents.gate import Gate
 from mathagent.agents.outside_requests import allowed_settings, allowed_strategy
 from mathagent.agents.problem_text import as_problem
 from mathagent.budget import Budget, noting_meters
@@ -14,7 +15,6 @@ from mathagent.sandbox.base import Limits
 from mathagent.scorers.checks import run_certificate
 from mathagent.server.allowance import Allowance
 from mathagent.server.books import Books
-from mathagent.server.gate import Gate
 from mathagent.server.job import Job, SolveOrder
 from mathagent.server.metrics import ServerMetrics
 from mathagent.server.model_table import ModelTable

@@ -5,8 +5,8 @@ from __future__ import annotations
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
 
 from mathagent.agents.composition_text import is_composition
+from mathagent.agents.gate import Gate
 from mathagent.events import CheckFinished, CodeFinished, Event, ModelReplied, Retried
-from mathagent.server.gate import Gate
 from mathagent.types import Solution
 
 _SOLVE_S = (0.1, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600)

@@ -70,7 +70,8 @@ class SolutionStore:
             )
             connection.execute("DELETE FROM solves WHERE updated < ?", (time.time() - self._kept_days * 86400,))
             connection.execute(
-                "DELETE FROM solves WHERE id IN (SELECT id FROM solves ORDER BY updated DESC LIMIT -1 OFFSET ?)",
+                "DELETE FROM solves WHERE status <> 'running' AND id IN (SELECT id FROM (SELECT id, row_number()"
+                " OVER (PARTITION BY owner ORDER BY updated DESC) AS place FROM solves) WHERE place > ?)",
                 (self._kept,),
             )
 

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from mathagent.server.gate import Busy, Closing, Gate
+from mathagent.agents.gate import Busy, Closing, Gate
 from tests.unit.server.served import until
 
 

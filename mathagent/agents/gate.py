@@ -1,4 +1,4 @@
-"""Gate: how many solves run at the same time, how many wait, and what those hear who come then."""
+"""Gate: how much of a server's work runs at the same time, how much waits, and what those hear who come then."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from contextlib import asynccontextmanager
 from mathagent.errors import ResourceError
 
 FIRST_GUESS_S = 5.0
-"""How long a solve is taken to last before the first has ended."""
+"""How long a piece of work is taken to last before the first has ended."""
 SMOOTHING = 0.2
 
 
@@ -28,10 +28,13 @@ class Closing(Busy):
 
 
 class Gate:
-    """Lets ``at_once`` in and has ``waiting`` more wait, in order of coming, at most ``longest_s`` seconds."""
+    """Lets ``at_once`` in and has ``waiting`` more wait, in order of coming, at most ``longest_s`` seconds (None:
+    as long as it takes). ``what`` are they, in the plural."""
 
-    def __init__(self, *, at_once: int, waiting: int, longest_s: float) -> None:
-        self._at_once, self._most, self._longest_s = at_once, waiting, longest_s
+    def __init__(
+        self, what: str = "solves", *, at_once: int, waiting: int, longest_s: float | None = None
+    ) -> None:
+        self._what, self._at_once, self._most, self._longest_s = what, at_once, waiting, longest_s
         self._free = asyncio.Semaphore(at_once)
         self._usual_s = FIRST_GUESS_S
         self._closed = asyncio.Event()
@@ -45,7 +48,7 @@ class Gate:
         if self._free.locked() and self.waiting >= self._most:
             turns = (self.waiting + 1) / self._at_once
             raise Busy(
-                f"{self.running} solves run and {self.waiting} wait; try again later",
+                f"the server is busy: {self.running} {self._what} run and {self.waiting} wait; try again later",
                 max(1, math.ceil(turns * self._usual_s)),
             )
 
@@ -59,7 +62,7 @@ class Gate:
 
     @asynccontextmanager
     async def entered(self) -> AsyncIterator[None]:
-        """One solve's turn. Raises as ``check`` does."""
+        """One turn. Raises as ``check`` does."""
         self.check()
         await self._turn()
         self.running += 1
