@@ -19,9 +19,11 @@ types:
 layers:
     lint-imports
 
-# The whole suite, most of it in three processes (it waits much); tests that need weights fetch the smallest model once.
+# The whole suite in three processes (it waits much), a file in one of them, for files share what is slow to start. In the
+# order of their folders: the long files of integration/ come before the short ones of unit/, which fill up the rest.
+# Tests that need weights fetch the smallest model once.
 test:
-    pytest -n 3 --dist loadfile --durations 40 --durations-min 3
+    pytest -n 3 --dist loadfile --no-loadscope-reorder --durations 40 --durations-min 3
 
 # The pages that are made from the code: docs/strategies and docs/papers.md.
 docs:

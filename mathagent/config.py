@@ -6,6 +6,7 @@ import os
 import sys
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from pydantic import AliasChoices, Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -115,6 +116,11 @@ class Settings(BaseSettings):
         return self.home_dir / "calibrations"
 
     @property
+    def capabilities_dir(self) -> Path:
+        """What models were found to be able to do (`mathagent probe`)."""
+        return self.home_dir / "capabilities"
+
+    @property
     def config_path(self) -> Path:
         """The file with what is too much for variables, such as MCP servers; it need not exist."""
         return self.home_dir / "config.toml" if self.config is None else self.config.expanduser()
@@ -178,6 +184,37 @@ def expand_variables(text: str) -> str:
         return os.environ[match[1]]
 
     return re.sub(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}", value, text)
+
+
+CONFIG_TABLES = ("mcp", "capabilities")
+MAX_CONFIG_BYTES = 1024 * 1024
+
+
+def read_config_file(path: Path) -> dict[str, Any]:
+    """The tables of the config file at ``path``, by name; none where there is no file.
+
+    Raises UsageError for a file that cannot be read, or has a table that nobody reads.
+    """
+    import tomllib
+
+    from mathagent.errors import UsageError
+
+    try:
+        data = path.read_bytes()
+    except FileNotFoundError:
+        return {}
+    except OSError as error:
+        raise UsageError(f"cannot read the config file {path}: {error.strerror or error}") from error
+    if len(data) > MAX_CONFIG_BYTES:
+        raise UsageError(f"the config file {path} is larger than {MAX_CONFIG_BYTES // 2**20} MB")
+    try:
+        tables = tomllib.loads(data.decode("utf-8-sig"))
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise UsageError(f"the config file {path} is not TOML: {error}") from error
+    unknown = next((name for name in tables if name not in CONFIG_TABLES), None)
+    if unknown is not None:
+        raise UsageError(f"{path}: '{unknown}' is not known; there is [mcp.servers.NAME] and [capabilities.MODEL]")
+    return tables
 
 
 def proxy_for(url: str) -> str | None:

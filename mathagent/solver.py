@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import aclosing
 from pathlib import Path
@@ -26,7 +27,7 @@ from mathagent.config import settings
 from mathagent.errors import UnsupportedOption, UsageError
 from mathagent.events import Event
 from mathagent.memory.base import ExperienceStore
-from mathagent.models.base import Backend, ConnectOptions, PullProgress, prepare
+from mathagent.models.base import Backend, ConnectOptions, PullProgress
 from mathagent.models.connect import ModelLike
 from mathagent.models.router import Router
 from mathagent.sandbox import DEFAULT_SANDBOX
@@ -164,7 +165,9 @@ class Solver:
         checked_share(min_confidence)
         person = human or Human()
         emitter = Emitter(on_event)
-        await prepare(self.backend)
+        began = time.monotonic()
+        await self._resources.prepare(None if budget is None else budget.max_seconds)
+        waited_s = time.monotonic() - began
         if resume is not None:
             if measured or not (problem is None and budget is None and config is None and seed is None):
                 raise UsageError("a resumed solve has its problem, budget, settings and seed; give none of them")
@@ -178,7 +181,7 @@ class Solver:
         keep = thread.resumed
         try:
             chosen, configured = self._strategy(thread.spec, strategy if isinstance(strategy, Strategy) else None)
-            run = SolveRun(thread, person, emitter)
+            run = SolveRun(thread, person, emitter, waited_s=waited_s)
             try:
                 context, outside = self._resources.context(run), self._resources.outside
                 solution, keep = await run.solve(context, self._routed(chosen), configured, interrupt, outside)

@@ -291,11 +291,15 @@ class ReviewPlan(Value):
 
 
 class ApproveTool(Value):
-    """Asks a person: may this solve call ``tool``, from outside? ``description`` is what its server says of it."""
+    """Asks a person: may this solve call ``tool``, from outside, with these ``arguments`` (a JSON object)?
+
+    ``description`` is what its server says of it.
+    """
 
     kind: Literal["approve-tool"] = "approve-tool"
     tool: str
     description: str = ""
+    arguments: str = ""
 
 
 Request = Annotated[ApproveCode | ReviewPlan | ApproveTool, Field(discriminator="kind")]
@@ -303,9 +307,10 @@ Request = Annotated[ApproveCode | ReviewPlan | ApproveTool, Field(discriminator=
 
 
 class Approved(Value):
-    """The person's yes."""
+    """The person's yes. ``always``: to a tool, whatever this solve calls it with from now on."""
 
     kind: Literal["approved"] = "approved"
+    always: bool = False
 
 
 class Refused(Value):

@@ -47,6 +47,8 @@ class FakeEndpoint:
         self.bodies: list[dict[str, Any]] = []
         self.answered: list[dict[str, Any]] = []
         self.models: Any = None  # what GET /models says; None: 404
+        self.models_delay_s: float | None = 0.0  # before it says so; None: until ``models_known`` is set
+        self.models_known = asyncio.Event()
         self.asked_for_models = 0
         self.open = 0
         self.most_open = 0
@@ -80,6 +82,10 @@ class FakeEndpoint:
 
     async def _models(self, request: web.Request) -> web.Response:
         self.asked_for_models += 1
+        if self.models_delay_s is None:
+            await self.models_known.wait()
+        else:
+            await asyncio.sleep(self.models_delay_s)
         return _error(404, "no such path") if self.models is None else web.json_response(self.models)
 
     async def _answer(self, request: web.Request) -> web.StreamResponse:

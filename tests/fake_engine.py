@@ -79,7 +79,8 @@ class FakeContainer:
         assert self.process.stdin is not None
         assert self.attached is not None
         self.process.wait()
-        self.process.stdin.close()
+        with suppress(OSError):  # what was still to be written is lost; an error here would hide the end
+            self.process.stdin.close()
         self.status = "removed" if self.config["HostConfig"]["AutoRemove"] else "exited"
         with suppress(OSError):
             self.attached.shutdown(socket.SHUT_RDWR)

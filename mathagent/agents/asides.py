@@ -13,7 +13,6 @@ from mathagent.agents.solver_resources import SolverResources
 from mathagent.budget import Budget, Meter
 from mathagent.events import Event
 from mathagent.memory.experience import Lesson
-from mathagent.models.base import prepare
 from mathagent.types import Candidate, Problem
 
 
@@ -44,7 +43,7 @@ class Asides:
     async def prepare(self) -> None:
         """Finds out what the model's server can do, as a solve does before it asks it: the backend may have more
         capabilities, and another identity, from then on."""
-        await prepare(self._resources.backend)
+        await self._resources.prepare()
 
     async def understand(
         self,

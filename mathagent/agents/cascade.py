@@ -2,7 +2,7 @@
 
 Idea: "FrugalGPT: How to Use Large Language Models While Reducing Cost and Improving Performance" (arXiv 2305.05176).
 Sure is what ``a | b`` of strategies calls so (blocks/compose.py): there is an answer, no check of it fails, and its
-confidence, calibrated where a calibration of that model is known, reaches the threshold.
+confidence, calibrated where a calibration of that model is known, reaches the threshold. A model that fails is unsure.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ def _cascade_of(
 
     def build(config: StrategyConfig) -> StateGraph[Any, Any, Any, Any]:
         """A node for each model → select."""
-        return first_sure([(part, config) for part in parts], threshold=below, ask_verifier=False)
+        return first_sure([(part, config) for part in parts], threshold=below, ask_verifier=False, own_models=True)
 
     return build
 

@@ -167,6 +167,21 @@ class Checkpoints:
         found = (_stored(path) for path in sorted(self._files(), reverse=True))
         return [one for one in found if one is not None]
 
+    async def forget(self, solve_id: str) -> bool:
+        """Deletes what is kept of a solve, if anything is; False where a process works on it, and it stays."""
+        return await asyncio.to_thread(self._forget, solve_id)
+
+    def _forget(self, solve_id: str) -> bool:
+        from mathagent.agents.saver import remove
+
+        path = self._path(solve_id)
+        if not solve_id.isalnum() or not path.is_file():
+            return True
+        if _is_held(path):
+            return False
+        remove(path)
+        return True
+
     async def tidy(self, *, max_age_days: float = MAX_AGE_DAYS, max_files: int = MAX_FILES) -> None:
         """Deletes what is older than ``max_age_days``, and the oldest beyond ``max_files``; never a solve at work."""
         await asyncio.to_thread(self._tidy, max_age_days, max_files)

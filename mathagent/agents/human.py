@@ -87,16 +87,18 @@ class Interrupts:
         self._answers = dict(answers or {})
         self._one_at_a_time = asyncio.Lock()
 
-    async def ask(self, request: Request) -> Response | None:
+    async def ask(self, request: Request, or_by: Request | None = None) -> Response | None:
         """What the person says to ``request``; None where the solve is being ended meanwhile.
 
-        The same request is asked once. Where nobody can be asked it ends the node by LangGraph's GraphInterrupt.
-        The solve's clock stands still while they think.
+        The same request is asked once. ``or_by`` stands for all requests of its kind: what they have approved always
+        answers it. Where nobody can be asked it ends the node by LangGraph's GraphInterrupt. The solve's clock stands
+        still while they think.
         """
         key = request_key(request)
         async with self._one_at_a_time:
-            if key in self._answers:
-                return self._answers[key]
+            known = self._known(key, or_by)
+            if known is not None:
+                return known
             if self._meter.interrupted:
                 return None
             if self.human.on_interrupt is None:
@@ -107,8 +109,19 @@ class Interrupts:
             if response is not None:
                 self._answers[key] = response
                 self._keep(key, response)
+                self._known(key, or_by)
                 self._emit(PersonAnswered(request=request, response=response))
             return response
+
+    def _known(self, key: str, or_by: Request | None) -> Response | None:
+        """What was said before, to this request or for all of its kind; that they approved always is kept for these."""
+        if or_by is None:
+            return self._answers.get(key)
+        every, response = request_key(or_by), self._answers.get(key)
+        if isinstance(response, Approved) and response.always and every not in self._answers:
+            self._answers[every] = response
+            self._keep(every, response)
+        return response or self._answers.get(every)
 
     async def _asked(self, request: Request) -> Response | None:
         assert self.human.on_interrupt is not None
@@ -145,17 +158,19 @@ async def review_plan(context: RunContext, plan: str) -> str:
     return "" if isinstance(response, Refused) else plan
 
 
-async def refused_tool(interrupts: Interrupts | None, tool: str, description: str) -> str:
-    """Why ``tool``, from outside, may not be called; "" where a person allows it. They are asked once a solve.
+async def refused_tool(interrupts: Interrupts | None, tool: str, description: str, arguments: str) -> str:
+    """Why ``tool``, from outside, may not be called with ``arguments`` (JSON); "" where a person allows it.
 
-    Where nobody can be asked, it may not; but where programs wait for a person, too, the solve stops and waits, to be
-    resumed with their answer.
+    They are asked for each call, once for the same one; no more where they have allowed the tool for good. Where nobody
+    can be asked, it may not; but where programs wait for a person, too, the solve stops and waits, to be resumed with
+    their answer.
     """
     human = None if interrupts is None else interrupts.human
     if interrupts is None or human is None or (human.on_interrupt is None and not human.approve_code):
         server = tool.partition(".")[0]
         return f"a person must allow it first, and nobody can be asked; or set trusted = true in [mcp.servers.{server}]"
-    response = await interrupts.ask(ApproveTool(tool=tool, description=description))
+    call = ApproveTool(tool=tool, description=description, arguments=arguments)
+    response = await interrupts.ask(call, or_by=ApproveTool(tool=tool))
     if isinstance(response, Approved):
         return ""
     reason = response.reason.strip() if isinstance(response, Refused) else ""

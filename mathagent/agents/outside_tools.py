@@ -92,11 +92,11 @@ class SolveTool(Tool):
         if isinstance(given, ToolResult):
             return given
         context = self._context
+        shown = json.dumps(given, ensure_ascii=False)
         if not self._tool.trusted:
-            refused = await refused_tool(context.interrupts, self.name, self.description)
+            refused = await refused_tool(context.interrupts, self.name, self.description, shown)
             if refused:
                 return ToolResult(text=f"{self.name} was not called: {refused}", ok=False)
-        shown = json.dumps(given, ensure_ascii=False)
         context.emit(ToolStarted(tool=self.name, arguments=shown))
         began = time.monotonic()
         result = await self._called(given)

@@ -53,13 +53,19 @@ class Emitter:
 
 
 class SolveRun:
-    """One process's work on a thread: its meter, its person, what of it is kept, and the solution."""
+    """One process's work on a thread: its meter, its person, what of it is kept, and the solution.
 
-    def __init__(self, thread: SolveThread, human: Human, emit: Emitter) -> None:
+    ``waited_s`` are seconds of the budget that have passed before it: for the model's server, to say which one it is.
+    """
+
+    def __init__(self, thread: SolveThread, human: Human, emit: Emitter, *, waited_s: float = 0.0) -> None:
         self.thread, self.spec, self.human, self.emit = thread, thread.spec, human, emit
         progress = thread.progress
         self.meter = Meter(
-            self.spec.budget, usage=progress.usage, seconds=progress.seconds, by_model=progress.by_model
+            self.spec.budget,
+            usage=progress.usage,
+            seconds=progress.seconds + waited_s,
+            by_model=progress.by_model,
         )
         human.approve_code |= self.spec.approve_code
         human.review_plans |= self.spec.review_plans

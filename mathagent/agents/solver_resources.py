@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,9 +18,10 @@ from mathagent.answers.compare import AnswerComparer
 from mathagent.budget import Meter
 from mathagent.config import settings
 from mathagent.events import Event
-from mathagent.models.base import Backend, ConnectOptions
+from mathagent.models.base import Backend, ConnectOptions, prepare
 from mathagent.models.cache import CompletionCache
 from mathagent.models.connect import ModelLike, connect_backend, open_models
+from mathagent.models.known_capabilities import KnownCapabilities
 from mathagent.models.router import ByRole, Router
 from mathagent.models.wrappers import wrap
 from mathagent.sandbox import SANDBOXES
@@ -49,6 +51,9 @@ class SolverResources:
     to_close: list[Backend | Sandbox]
     calls: ConfinedCalls = field(default_factory=ConfinedCalls)
     outside: OutsideTools = field(default_factory=OutsideTools)
+    known: KnownCapabilities = field(
+        default_factory=lambda: KnownCapabilities(settings().capabilities_dir, settings().config_path)
+    )
     comparer: AnswerComparer = field(init=False)
     _others: dict[tuple[str, str | None], tuple[Backend, asyncio.Semaphore]] = field(default_factory=dict)
     _semaphores: dict[int, asyncio.Semaphore] = field(default_factory=dict)
@@ -90,17 +95,20 @@ class SolverResources:
         )
 
     async def aclose(self) -> None:
-        """Ends processes, closes connections and files; safe to call twice."""
-        for mine in (
-            *self.to_close,
-            self.calls,
-            self.outside,
-            self.memory,
-            *(other for other, _ in self._others.values()),
-        ):
-            await mine.aclose()
-        if self.cache is not None:
-            self.cache.close()
+        """Ends processes, closes connections and files: all of them, whatever one of them raises; that is raised then
+        (the last of several, with the others as its context). Safe to call twice."""
+        others = [other for other, _ in self._others.values()]
+        async with AsyncExitStack() as closing:  # which goes from the last to the first
+            if self.cache is not None:
+                closing.callback(self.cache.close)
+            for mine in (*others, self.memory, self.outside, self.calls, *reversed(self.to_close)):
+                closing.push_async_callback(mine.aclose)
+
+    async def prepare(self, within_s: float | None = None) -> None:
+        """Lets the model find out what it can do, and tells it what is known of it: it may have other capabilities, and
+        another identity, from then on. Raises UsageError, StorageError as KnownCapabilities does."""
+        await prepare(self.backend, within_s)
+        self.known.settle(self.backend)
 
     async def tidied(self) -> Checkpoints | None:
         """The checkpoints, cleared up once."""
@@ -174,5 +182,6 @@ class SolverResources:
         key = (model, base_url)
         if key not in self._others:
             other = connect_backend(model, ConnectOptions(base_url=base_url))
+            self.known.settle(other)
             self._others[key] = (other, asyncio.Semaphore(other.max_parallel))
         return self._others[key]

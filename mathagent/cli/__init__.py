@@ -41,6 +41,7 @@ from mathagent.cli.options import (
     strategy_list,
 )
 from mathagent.cli.perturb_options import perturb, robustness
+from mathagent.cli.probe_options import probe
 from mathagent.cli.report_options import report
 from mathagent.cli.runs_group import replay
 from mathagent.cli.serve_model import serve_model
@@ -193,6 +194,7 @@ app.command("replay")(replay)
 app.command("perturb")(perturb)
 app.command("robustness")(robustness)
 app.command("optimize-prompt")(optimize_prompt)
+app.command("probe")(probe)
 app.command("serve-model")(serve_model)
 app.command("serve")(serve)
 

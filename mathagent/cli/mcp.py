@@ -82,8 +82,10 @@ async def _serve(arguments: McpArguments) -> None:
         )
 
         async def close() -> None:
-            await service.aclose()
-            await solver.aclose()
+            try:
+                await service.aclose()
+            finally:
+                await solver.aclose()
 
         try:
             if not arguments.http:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import sys
+from contextlib import AsyncExitStack
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, cast, get_args
@@ -102,7 +103,7 @@ def _options(arguments: ServeArguments) -> ServeOptions:
 def _redactor(arguments: ServeArguments) -> Any:
     from urllib.parse import urlsplit
 
-    from mathagent.server.redaction import Redactor, secrets_in
+    from mathagent.tools.redaction import Redactor, secrets_in
 
     password = urlsplit(arguments.base_url or "").password
     return Redactor([*secrets_in(settings()), *([password] if password else [])])
@@ -130,11 +131,10 @@ async def _serve(arguments: ServeArguments, options: ServeOptions) -> None:
     models = ModelTable.of(arguments.models or (settings().model,), open_solver)
     models.solver(models.default)  # a name that is wrong is told now
     app = create_app(models, options, settings().home_dir / "server.db")
-    try:
+    async with AsyncExitStack() as closing:  # the models first; all, whatever one of them raises
+        closing.push_async_callback(sandbox.aclose)
+        closing.push_async_callback(models.aclose)
         await serve(app, arguments.host, arguments.port, on_listening=_say)
-    finally:
-        await models.aclose()
-        await sandbox.aclose()
 
 
 def _say(url: str) -> None:

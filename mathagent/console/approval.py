@@ -13,10 +13,12 @@ from mathagent.console.clean_text import one_line
 from mathagent.console.page import Page
 from mathagent.types import ApproveCode, Approved, ApproveTool, Edited, Refused, Request, Response
 
+MOST_ARGUMENTS = 4_000
+"""Characters of a call's arguments that are shown."""
 _QUESTIONS = {
     "approve-code": "run this program? [y]es, [n]o, [e]dit: ",
     "review-plan": "follow this plan? [y]es, [n]o, [e]dit: ",
-    "approve-tool": "let this solve call it? [y]es, [n]o: ",
+    "approve-tool": "let this solve call it so? [y]es, [a]lways, [n]o: ",
 }
 
 
@@ -37,6 +39,8 @@ class Approver:
             said = (await self._read(_QUESTIONS[request.kind])).strip().lower()
             if said in ("y", "yes"):
                 return Approved()
+            if said in ("a", "always") and isinstance(request, ApproveTool):
+                return Approved(always=True)
             if said in ("n", "no"):
                 return Refused(reason=(await self._read("why not (the model may see it; may be empty): ")).strip())
             if said in ("e", "edit") and not isinstance(request, ApproveTool):
@@ -48,6 +52,7 @@ class Approver:
         if isinstance(request, ApproveTool):
             said = one_line(request.description, 400)
             self._page.line(f"the tool {one_line(request.tool, 120)}{f' says of itself: {said}' if said else ''}")
+            self._page.line(f"it would be called with: {one_line(request.arguments, MOST_ARGUMENTS) or 'nothing'}")
             return ""
         if isinstance(request, ApproveCode):
             self._page.code(request.program)

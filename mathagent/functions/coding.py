@@ -7,11 +7,12 @@ kept apart: no prompt shows them. What a try lacked is told to the model once, t
 
 from __future__ import annotations
 
+import builtins
 import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 from mathagent.agents.blocks.code_text import code_blocks
 from mathagent.agents.blocks.execute import program_limits
@@ -22,10 +23,10 @@ from mathagent.functions.answering import TRIES_A_CONVERSATION, limit_reached, s
 from mathagent.functions.examples import CheckedExample
 from mathagent.functions.options import Options
 from mathagent.functions.plain_types import stub
-from mathagent.functions.running import Ran, run_code, same_value
+from mathagent.functions.running import NO_FUNCTION, NO_RESULT, OTHER_TYPE, Ran, run_code, same_value
 from mathagent.functions.signature import Signature
 from mathagent.prompts import render
-from mathagent.types import Completion, Value
+from mathagent.types import Completion, ExecutionStatus, Value
 
 PROMPT, AGAIN_PROMPT = "functions/write", "functions/write_again"
 CODE_PROMPTS = (PROMPT, AGAIN_PROMPT)
@@ -36,6 +37,10 @@ Flaw = Literal["no-code", "load-error", "no-function", "test-failed"]
 """Why a try was not accepted: its reply holds no code, the code cannot be loaded, it does not define the function, or
 an example or test is not met."""
 _FLAWS: dict[str, Flaw] = {"load": "load-error", "function": "no-function"}
+_KNOWN_ERRORS = frozenset(
+    {name for name, kind in vars(builtins).items() if isinstance(kind, type) and issubclass(kind, BaseException)}
+    | {*get_args(ExecutionStatus), OTHER_TYPE, NO_RESULT, NO_FUNCTION}
+)
 
 
 class Written(Value):
@@ -117,17 +122,24 @@ async def _tested(
 
 
 def _flaw(signature: Signature, one: CheckedExample, ran: Ran, *, shown: bool) -> _Rejected | None:
-    """What a run shows to be wrong; None where it is as expected. Nothing of a test that is not ``shown`` is told."""
+    """What a run shows to be wrong; None where it is as expected. Of a test that is not ``shown``, only the kind of the
+    flaw is told: code can read its inputs while it is loaded, and put them into a message or a name."""
     if ran.stage in _FLAWS:
-        return _Rejected(_FLAWS[ran.stage], f"The code cannot be used: {ran.problem}")
+        told = ran.problem if shown else f"{_error_kind(ran)} for other inputs than those of the examples"
+        return _Rejected(_FLAWS[ran.stage], f"The code cannot be used: {told}")
     returned = ran.stage == "returned"
     if returned and same_value(signature.returned, ran.value, one.value):
         return None
     if shown:
         said = f"returned {ran.value!r}"[:SHOWN_CHARACTERS] if returned else f"did not return:\n{ran.problem}"
         return _Rejected("test-failed", f"The code fails: {_call(signature, one)}, but it {said}")
-    said = "returned another value than expected" if returned else f"failed ({ran.error})"
+    said = "returned another value than expected" if returned else f"failed ({_error_kind(ran)})"
     return _Rejected("test-failed", f"The code {said} for other inputs than those of the examples.")
+
+
+def _error_kind(ran: Ran) -> str:
+    """The kind of an error, where Python or the sandbox named it: of another name the code itself is the author."""
+    return ran.error if ran.error in _KNOWN_ERRORS else "an error of its own"
 
 
 def _call(signature: Signature, one: CheckedExample) -> str:

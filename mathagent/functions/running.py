@@ -21,6 +21,9 @@ RESULT = "result.json"
 REL_TOL, ABS_TOL = 1e-9, 1e-12
 """Floats of an expected output may differ by so much: rounding is no error."""
 
+OTHER_TYPE, NO_RESULT, NO_FUNCTION = "a value of another type", "no result", "no such function"
+"""What a run can lack beside errors of Python's and the sandbox's."""
+
 Stage = Literal["load", "function", "call", "returned"]
 
 
@@ -56,6 +59,8 @@ async def run_code(
     program = f"import call\ncall.main({signature.name!r})\n"
     execution = await sandbox.run(program, limits, files, fetch=(RESULT,))
     report = _report(execution, limits)
+    if report.stage == "function":
+        return Ran(report.stage, problem=report.problem, error=NO_FUNCTION)
     if report.stage != "returned":
         return Ran(report.stage, problem=report.problem, error=report.error)
     try:
@@ -63,7 +68,7 @@ async def run_code(
     except ValidationError as error:
         shown = json.dumps(report.value, ensure_ascii=False)
         problem = f"returned {shown[:200]}, which is not of its type: {problems_of(error)}"
-        return Ran("call", problem=problem, error="a value of another type")
+        return Ran("call", problem=problem, error=OTHER_TYPE)
 
 
 def _report(execution: Execution, limits: Limits) -> _Report:
@@ -76,7 +81,7 @@ def _report(execution: Execution, limits: Limits) -> _Report:
     try:
         return _Report.model_validate_json(data)
     except ValidationError as error:
-        return _Report(stage="call", problem=f"its result cannot be read: {problems_of(error)}", error="no result")
+        return _Report(stage="call", problem=f"its result cannot be read: {problems_of(error)}", error=NO_RESULT)
 
 
 def same_value(adapter: TypeAdapter[Any], got: Any, expected: Any) -> bool:

@@ -11,6 +11,7 @@ import atexit
 import importlib
 import threading
 from collections.abc import Callable, Coroutine
+from contextlib import ExitStack
 from typing import Any, TypeVar
 from weakref import WeakKeyDictionary
 
@@ -41,10 +42,12 @@ class Workshop:
         return self._solver.beside.context(Meter(budget))
 
     async def aclose(self) -> None:
-        """Ends processes and closes connections."""
-        if self._solver is not None:
-            await self._solver.aclose()
-        await self.sandbox.aclose()
+        """Ends processes and closes connections: the sandbox, too, where closing the solver fails."""
+        try:
+            if self._solver is not None:
+                await self._solver.aclose()
+        finally:
+            await self.sandbox.aclose()
 
 
 Work = Callable[[Workshop], Coroutine[Any, Any, T]]
@@ -79,9 +82,14 @@ def close_shared() -> None:
     """Closes what the functions of this process have opened; what is called later opens anew."""
     for loop, workshops in list(_SHARED.items()):
         if loop.is_running() and loop is _sync.shared_loop():
-            for workshop in workshops.values():
-                _sync.run(workshop.aclose())
-            workshops.clear()
+            with ExitStack() as closing:  # all of them, whatever one of them raises
+                for workshop in workshops.values():
+                    closing.callback(_close, workshop)
+                workshops.clear()
+
+
+def _close(workshop: Workshop) -> None:
+    _sync.run(workshop.aclose())
 
 
 def _close_at_exit() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from typing import Annotated, Any, Literal
 
@@ -14,6 +14,7 @@ from mcp_types import ToolAnnotations
 from pydantic import Field
 
 from mathagent import __version__
+from mathagent.config import settings
 from mathagent.errors import MathagentError
 from mathagent.mcp.progress import reporting
 from mathagent.mcp.results import (
@@ -25,6 +26,7 @@ from mathagent.mcp.results import (
     SymbolicResult,
 )
 from mathagent.mcp.service import MathService, OnEvent
+from mathagent.tools.redaction import Redactor, secrets_in
 from mathagent.tools.retrieve import MAX_QUERY_CHARS
 from mathagent.tools.symbolic import Domain, Operation, SymbolicRequest, Text
 from mathagent.types import Check, Problem
@@ -97,16 +99,24 @@ def _strict(tool: Tool) -> Tool:
 
 @contextmanager
 def _told() -> Iterator[None]:
-    """Errors of ours are told to the client; of any other it hears only that the tool failed."""
+    """Errors of ours are told to the client, without keys; of any other it hears only that the tool failed."""
     try:
         yield
     except MathagentError as error:
-        raise ToolError(" ".join(str(error).split())) from error
+        raise ToolError(_redacted(" ".join(str(error).split()))) from error
+
+
+def _redacted(text: str) -> str:
+    """``text`` without keys: an endpoint may quote in its error what it was sent."""
+    return Redactor(secrets_in(settings()))(text)
 
 
 @asynccontextmanager
 async def _watched(context: Context[Any, Any]) -> AsyncIterator[OnEvent]:
-    async with reporting(lambda number, line: context.report_progress(number, message=line)) as on_event:
+    def report(number: float, line: str) -> Awaitable[None]:
+        return context.report_progress(number, message=_redacted(line))
+
+    async with reporting(report) as on_event:
         with _told():
             yield on_event
 

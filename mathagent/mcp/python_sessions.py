@@ -7,16 +7,21 @@ connection may serve several chats. So a session is a handle that a client asks 
 from __future__ import annotations
 
 import asyncio
+import logging
 import secrets
 import time
 from collections.abc import Callable
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 
-from mathagent.errors import UsageError
+from mathagent.errors import MathagentError, UsageError
 from mathagent.sandbox.base import Limits, Sandbox, Session
 from mathagent.types import Execution
 
 NEW = "new"
+LEAST_WATCH_S = 0.01
+
+logger = logging.getLogger("mathagent.mcp")
 
 
 @dataclass
@@ -28,7 +33,8 @@ class _Open:
 
 
 class PythonSessions:
-    """At most ``most`` sessions at a time; one that nobody has used for ``idle_s`` seconds is closed.
+    """At most ``most`` sessions at a time; one that nobody has used for ``idle_s`` seconds is closed, whether or not
+    anybody calls meanwhile: a process that idles keeps no memory of what was left behind.
 
     Where one too many is asked for, the one that was left alone longest makes room; it is gone, and the next call of it
     says so. ``limits`` hold for each cell.
@@ -46,6 +52,7 @@ class PythonSessions:
         self._sandbox, self._limits, self._most, self._idle_s, self._clock = sandbox, limits, most, idle_s, clock
         self._open: dict[str, _Open] = {}
         self._opening = asyncio.Lock()
+        self._watching: asyncio.Task[None] | None = None
 
     def __len__(self) -> int:
         return len(self._open)
@@ -74,8 +81,12 @@ class PythonSessions:
 
     async def aclose(self) -> None:
         """Ends all sessions."""
-        for name in list(self._open):
-            await self._close(name)
+        if self._watching is not None:
+            self._watching.cancel()
+            await asyncio.gather(self._watching, return_exceptions=True)
+        async with AsyncExitStack() as closing:  # all of them, whatever one of them raises
+            for name in self._open:
+                closing.push_async_callback(self._close, name)
 
     async def _begin(self) -> str:
         async with self._opening:
@@ -87,7 +98,19 @@ class PythonSessions:
             session = await self._sandbox.session(self._limits)
             name = secrets.token_urlsafe(16)
             self._open[name] = _Open(session, self._clock())
+            if self._watching is None or self._watching.done():
+                self._watching = asyncio.create_task(self._watch())
             return name
+
+    async def _watch(self) -> None:
+        """Closes sessions as they become old, until there are none."""
+        while self._open:
+            oldest = min(self._clock() if one.at_work else one.used for one in self._open.values())
+            await asyncio.sleep(max(LEAST_WATCH_S, oldest + self._idle_s - self._clock()))
+            try:
+                await self._close_idle()
+            except MathagentError:
+                logger.exception("a session that was left alone cannot be closed")
 
     async def _close_idle(self) -> None:
         old = self._clock() - self._idle_s

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine, Sequence
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -32,7 +33,7 @@ from mathagent.memory.base import ExperienceStore, Query
 from mathagent.memory.experience import ExperienceKind
 from mathagent.memory.opening import open_store
 from mathagent.sandbox.base import Limits
-from mathagent.scorers.checks import judge, run_certificate
+from mathagent.scorers.checks import OUT_OF_TIME, judge, run_certificate
 from mathagent.solver import Solver
 from mathagent.strategies import DEFAULT_STRATEGY, STRATEGIES
 from mathagent.tools.retrieve import shown, source_of
@@ -88,10 +89,11 @@ class MathService:
 
     async def aclose(self) -> None:
         """Ends the sessions and closes the memory; safe to call twice."""
-        await self.sessions.aclose()
         store, self._store = self._store, None
-        if store is not None:
-            await store.aclose()
+        async with AsyncExitStack() as closing:  # both, whatever one of them raises
+            if store is not None:
+                closing.push_async_callback(store.aclose)
+            closing.push_async_callback(self.sessions.aclose)
 
     async def solve(
         self,
@@ -126,11 +128,12 @@ class MathService:
     ) -> CheckResult:
         """Whether ``answer`` is right, by programs: those of ``certificate``, else those that the model proposes.
 
-        What a certificate says of its own outcomes is ignored. Without ``ask_model`` no model is asked.
+        What a certificate says of its own outcomes is ignored; of its programs those that have not ended in time are
+        undecided. Without ``ask_model`` no model is asked.
         """
         read = _read_answer(answer, problem.choices)
         if certificate:
-            return await self._rerun(problem, read, certificate)
+            return await self._rerun(problem, read, certificate, seconds)
         async with self._solves.entered():
             meter = Meter(self._bounded(seconds))  # its clock runs from here on: waiting for a turn is no work
             context = self.solver.beside.context(meter, on_event)
@@ -141,7 +144,9 @@ class MathService:
             judgement=verdict.judgement, reason=verdict.reason, checks=verdict.checks, usage=meter.usage
         )
 
-    async def _rerun(self, problem: Problem, answer: Answer, certificate: Sequence[Check]) -> CheckResult:
+    async def _rerun(
+        self, problem: Problem, answer: Answer, certificate: Sequence[Check], seconds: float
+    ) -> CheckResult:
         if sum(len(check.program) + len(check.expected) for check in certificate) > MAX_CERTIFICATE_CHARS:
             raise UsageError(f"the certificate holds more than {MAX_CERTIFICATE_CHARS:,} characters of programs")
         claimed = Solution(
@@ -155,10 +160,20 @@ class MathService:
         )
         async with self._programs.entered():
             checks = await to_its_end(
-                run_certificate(self.solver.sandbox, self.solver.comparer, claimed, self._program_limits)
+                run_certificate(
+                    self.solver.sandbox,
+                    self.solver.comparer,
+                    claimed,
+                    self._program_limits,
+                    within_s=self._bounded(seconds).max_seconds,
+                )
             )
         verdict = judge(checks)
-        return CheckResult(judgement=verdict.judgement, reason=verdict.reason, checks=tuple(checks))
+        late = sum(check.reason == OUT_OF_TIME for check in checks)
+        reason = f"{verdict.reason}; the time was over before {late} of {len(checks)} checks had ended"
+        return CheckResult(
+            judgement=verdict.judgement, reason=reason if late else verdict.reason, checks=tuple(checks)
+        )
 
     async def grade(
         self, answer: str, reference: str, *, choices: Sequence[str] = (), strict: bool = False

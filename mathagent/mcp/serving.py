@@ -6,22 +6,28 @@ import asyncio
 import hmac
 import os
 import signal
-import sys
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
-from mathagent.errors import ResourceError, UsageError
+from mathagent.agents.listening import (
+    ANY_ADDRESS,
+    LOOPBACK,
+    bearer,
+    check_reach,
+    in_url,
+    listen,
+    url_of,
+    usable_key,
+)
+from mathagent.errors import UsageError
 from mathagent.mcp.service import MathService
 
 if TYPE_CHECKING:
     from mcp.server import MCPServer
     from starlette.types import ASGIApp, Receive, Scope, Send
 
-LOOPBACK = ("127.0.0.1", "localhost", "::1")
-ANY_ADDRESS = ("0.0.0.0", "::", "")  # compared with, not bound to
 MAX_BODY_BYTES = 4 * 1024 * 1024
-LEAST_KEY_CHARS = 16
 SHUTDOWN_S = 5
 
 
@@ -73,9 +79,8 @@ async def serve_http(
     config = uvicorn.Config(
         app, host=host, port=port, log_level="warning", timeout_graceful_shutdown=SHUTDOWN_S, server_header=False
     )
-    listener = _listener(host, port)
-    shown = f"[{host}]" if ":" in host else host
-    on_listening(f"http://{shown}:{listener.getsockname()[1]}/mcp")
+    listener = listen(host, port)
+    on_listening(f"{url_of(host, listener)}/mcp")
     server = uvicorn.Server(config)
     # Its own way with signals is to raise them again once it has stopped: nobody would clear up after SIGTERM.
     server.capture_signals = lambda: _stopping(server.handle_exit)  # type: ignore[method-assign]
@@ -89,14 +94,9 @@ def http_app(
     """The ASGI app behind ``serve_http``. Raises UsageError, see there."""
     from mcp.server.transport_security import TransportSecuritySettings
 
-    if key is not None and len(key) < LEAST_KEY_CHARS:
-        raise UsageError(
-            f"the key of the MCP server has fewer than {LEAST_KEY_CHARS} characters; take a longer one"
-        )
-    if host not in LOOPBACK and key is None:
-        raise UsageError(
-            f"others can reach {host or 'every address'}: set MATHAGENT_SERVER_KEY to a key that they must have"
-        )
+    if key is not None:
+        key = usable_key(key, "the MCP server")
+    check_reach(host, has_key=key is not None)
     if host in ANY_ADDRESS and not allowed_hosts:
         raise UsageError(
             f"{host or 'every address'} stands for all addresses: say by which names clients reach the server, with"
@@ -106,7 +106,7 @@ def http_app(
         *LOOPBACK[:2],
         "[::1]",
         *allowed_hosts,
-        *(() if host in (*LOOPBACK, *ANY_ADDRESS) else (_literal(host),)),
+        *(() if host in (*LOOPBACK, *ANY_ADDRESS) else (in_url(host),)),
     ]
     security = TransportSecuritySettings(
         enable_dns_rebinding_protection=True,
@@ -160,28 +160,5 @@ class RequireKey:
 
     def _has_key(self, scope: Scope) -> bool:
         given = [value for name, value in scope["headers"] if name == b"authorization"]
-        if len(given) != 1:
-            return False
-        scheme, _, key = given[0].partition(b" ")
-        return scheme.lower() == b"bearer" and hmac.compare_digest(key.strip(), self._wanted)
-
-
-def _literal(host: str) -> str:
-    return f"[{host}]" if ":" in host else host
-
-
-def _listener(host: str, port: int) -> Any:
-    import socket
-
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listener = socket.socket(family)
-    try:
-        if sys.platform != "win32":
-            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind((host, port))
-    except OSError as error:
-        listener.close()
-        raise ResourceError(
-            f"cannot listen at {host}:{port}: {error.strerror or error}; choose another with --host and --port"
-        ) from error
-    return listener
+        key = bearer(given[0].decode("latin-1")) if len(given) == 1 else None
+        return key is not None and hmac.compare_digest(key.encode("latin-1"), self._wanted)

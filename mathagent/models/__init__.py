@@ -8,6 +8,7 @@ BACKENDS = Registry(
     {
         "openai": "mathagent.models.openai_compat:connect",
         "embedded": "mathagent.models.embedded:connect",
+        "hf": "mathagent.models.transformers_local:connect",
         "script": "mathagent.models.scripted:connect",
     },
 )

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from contextvars import ContextVar
 from typing import Protocol, runtime_checkable
 
@@ -22,13 +24,16 @@ backend that can tell calls it, so that a process killed meanwhile has not paid 
 
 class Capabilities(Value):
     """What a backend can do. ``n``: several samples from one request. ``continue_assistant``: the last message
-    may be an unfinished assistant turn, which the reply continues."""
+    may be an unfinished assistant turn, which the reply continues. ``lora``: adapters of it are switched per request.
+    ``embeddings``: it is an Embedder."""
 
     n: bool = False
     logprobs: bool = False
     seed: bool = False
     json_schema: bool = False
     grammar: bool = False
+    regex: bool = False
+    lora: bool = False
     tool_calls: bool = False
     continue_assistant: bool = False
     embeddings: bool = False
@@ -49,6 +54,8 @@ class ChatRequest(Value):
     ``role`` is the tag of the asking agent role; it is not sent to the model. ``first_sample`` is the index of the
     first sample among all that are drawn for this prompt: cache keys and seeds derive from it.
     ``logprobs`` is the number of alternatives wanted a token (0: the chosen token only; None: no log-probs).
+    ``regex`` must match the whole reply (Python's syntax, without what looks around or back). ``lora`` is the scale of
+    each adapter by its name, 0 for those that are not named; None: as the backend was opened.
     """
 
     messages: tuple[Message, ...]
@@ -58,6 +65,8 @@ class ChatRequest(Value):
     tools: tuple[ToolSpec, ...] = ()
     json_schema: dict[str, JsonValue] | None = None
     grammar: str | None = None
+    regex: str | None = None
+    lora: dict[str, float] | None = None
     logprobs: int | None = Field(default=None, ge=0, le=20)
     continue_assistant: bool = False
 
@@ -135,10 +144,31 @@ class Prepared(Protocol):
         ...
 
 
-async def prepare(backend: Backend) -> None:
-    """Lets ``backend`` find out what it can do, where that is not known before."""
+@runtime_checkable
+class Started(Protocol):
+    """A Backend that fetches or loads its model before it can reply; its first request does it, too."""
+
+    async def start(self) -> None:
+        """Fetches and loads what is missing. Raises ModelFileError, BackendError."""
+        ...
+
+
+@runtime_checkable
+class Embedder(Protocol):
+    """A Backend that also turns texts into vectors, where its capabilities say ``embeddings``."""
+
+    async def embed(self, texts: Sequence[str]) -> list[list[float]]:
+        """One vector a text, all of the same length and of norm 1. Raises UnsupportedOption, BackendError."""
+        ...
+
+
+async def prepare(backend: Backend, within_s: float | None = None) -> None:
+    """Lets ``backend`` find out what it can do, where that is not known before; what it has not learned ``within_s``
+    seconds is not known yet."""
     if isinstance(backend, Prepared):
-        await backend.prepare()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(within_s):
+                await backend.prepare()
 
 
 def require_capabilities(backend: Backend, request: ChatRequest) -> None:
@@ -148,6 +178,8 @@ def require_capabilities(backend: Backend, request: ChatRequest) -> None:
         "seed": request.params.seed is not None,
         "json_schema": request.json_schema is not None,
         "grammar": request.grammar is not None,
+        "regex": request.regex is not None,
+        "lora": request.lora is not None,
         "tool_calls": bool(request.tools),
         "continue_assistant": request.continue_assistant,
     }

@@ -20,6 +20,9 @@ from mathagent.models.base import ChatRequest
 from mathagent.storage import open_database, storage_advice
 from mathagent.types import Completion
 
+_ADDED_LATER = ("regex", "lora")
+"""Fields that requests did not always have: one that is not set leaves the key what it was."""
+
 
 class CompletionCache:
     """Completions by request. Many processes may use one file at once; every store is one transaction.
@@ -98,6 +101,9 @@ class CompletionCache:
 def sample_keys(backend: str, request: ChatRequest) -> list[str]:
     """The cache key (hex SHA-256) of each sample of ``request``."""
     body = request.model_dump(mode="json", exclude={"role": True, "first_sample": True, "params": {"n"}})
+    for added in _ADDED_LATER:
+        if body[added] is None:
+            del body[added]
     shared = json.dumps([backend, body], sort_keys=True)
     prefix = hashlib.sha256(shared.encode("utf-8", "surrogatepass"))
     keys = []

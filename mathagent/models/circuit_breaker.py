@@ -12,10 +12,14 @@ from typing import Literal
 State = Literal["closed", "open", "half-open"]
 
 
+class Admission:
+    """The leave to send a request. Who tells how it ended tells which one it was: only the probe's own end ends it."""
+
+
 class CircuitBreaker:
     """``most_failures`` in a row open it for ``pause_s``; each failed probe doubles that, up to ``longest_s``.
 
-    Whoever gets True from ``admit`` must tell how the request ended: ``succeeded``, ``failed`` or ``left`` (neither).
+    Whoever gets an Admission must tell how the request ended: ``succeeded``, ``failed`` or ``left`` (neither).
     """
 
     def __init__(
@@ -31,7 +35,7 @@ class CircuitBreaker:
         self._pause_s = pause_s
         self._failures = 0
         self._open_until: float | None = None
-        self._probing = False
+        self._probe: Admission | None = None
 
     @property
     def state(self) -> State:
@@ -43,14 +47,16 @@ class CircuitBreaker:
     @property
     def ready(self) -> bool:
         """Whether ``admit`` would let a request through."""
-        return self.state == "closed" or (self.state == "half-open" and not self._probing)
+        return self.state == "closed" or (self.state == "half-open" and self._probe is None)
 
-    def admit(self) -> bool:
-        """Whether a request may be sent now; in the half-open state it is the probe."""
+    def admit(self) -> Admission | None:
+        """The leave to send a request now, None where it must not be; in the half-open state it is the probe."""
         if not self.ready:
-            return False
-        self._probing = self.state == "half-open"
-        return True
+            return None
+        admission = Admission()
+        if self.state == "half-open":
+            self._probe = admission
+        return admission
 
     def wait_s(self) -> float:
         """Seconds until it can be tried again; 0 where it can be now, or is being tried."""
@@ -58,21 +64,22 @@ class CircuitBreaker:
 
     def succeeded(self) -> None:
         """A request came back whole: closed."""
-        self._failures, self._open_until, self._probing = 0, None, False
+        self._failures, self._open_until, self._probe = 0, None, None
         self._pause_s = self._first_pause_s
 
-    def failed(self, *, fatal: bool = False) -> None:
+    def failed(self, admission: Admission, *, fatal: bool = False) -> None:
         """A request failed by the endpoint's fault; ``fatal``: every other would fail alike, it opens at once."""
         self._failures += 1
         if self._open_until is not None:
-            if self.state == "open":  # one that was sent before it opened
+            if admission is not self._probe:  # one that was sent before it opened
                 return
             self._pause_s = min(self._longest_s, 2 * self._pause_s)
         elif self._failures < self._most_failures and not fatal:
             return
-        self._probing = False
+        self._probe = None
         self._open_until = self._clock() + self._pause_s
 
-    def left(self) -> None:
+    def left(self, admission: Admission) -> None:
         """The request ended without telling anything of the endpoint: it was cancelled, or it was wrong."""
-        self._probing = False
+        if admission is self._probe:
+            self._probe = None

@@ -34,7 +34,8 @@ def split_model(model: str, *, has_endpoint: bool) -> tuple[str, str]:
         return f"{prefix}:{target}", name
     names = [entry.name for entry in catalog()]
     # The embedded backend says of a model for embeddings that it cannot chat.
-    if model in names or any(model == other.name for other in catalog("embedding")):
+    bare = model.partition("?")[0]  # an embedded model's options stand behind it
+    if bare in names or any(bare == other.name for other in catalog("embedding")):
         return "embedded", model
     raise UnknownName("model", model, [f"embedded:{name}" for name in names] + ["openai:NAME (an endpoint's)"])
 

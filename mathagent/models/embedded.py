@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
-from pathlib import Path
+from typing import Any
 
 import httpx
 
@@ -16,7 +15,6 @@ from mathagent.config import settings
 from mathagent.errors import BackendError, UnsupportedOption, UsageError
 from mathagent.models import server_process
 from mathagent.models.base import (
-    Capabilities,
     ChatRequest,
     ConnectOptions,
     OnDelta,
@@ -24,95 +22,43 @@ from mathagent.models.base import (
     on_sample,
     require_capabilities,
 )
-from mathagent.models.catalog import ModelEntry, catalog, entry
+from mathagent.models.embedded_options import EmbeddedOptions, split_options
+from mathagent.models.embedded_weights import Weights, file_stamp, gguf_file, weights_of
 from mathagent.models.llama_chat import stream_chat
-from mathagent.models.pull import OnProgress, pull
-from mathagent.models.server_process import ServerOptions, ServerProcess
+from mathagent.models.llama_embeddings import embed_text
+from mathagent.models.pull import OnProgress
+from mathagent.models.server_process import ServerOptions, ServerProcess, Speculation
 from mathagent.models.slot_pool import SlotPool, TakenSlots
 from mathagent.types import Completion
 
 CACHE_MB = 64
 """RAM a slot for prompts that have left it: the more slots, the more conversations come back to find theirs gone."""
-SLOT_CONTEXT = 4096
-"""Tokens of one slot, prompt and reply together. With 4 slots the 1.5B model's take 470 MB."""
 CONNECT_TIMEOUT_S = 10.0
 READ_TIMEOUT_S = 1800.0  # a long prompt on a slow processor is silent for minutes; budgets bound the rest
 
-CAPABILITIES = Capabilities(
-    n=True, logprobs=True, seed=True, json_schema=True, grammar=True, continue_assistant=True, streaming=True
-)
-"""Each was tried against the real server. Not tool_calls: the small coder models write the call as text, which
-llama.cpp does not read as one. ``seed`` repeats a request that has the server to itself; beside others the
-sums are rounded in another order, and now and then another token comes out."""
-
-
-@dataclass(frozen=True)
-class Weights:
-    """A model's file: ``path`` is the user's own, else ``entry`` is fetched into ``folder`` when first needed."""
-
-    alias: str
-    identity: str
-    context: int
-    path: Path | None = None
-    entry: ModelEntry | None = None
-    folder: Path | None = None
-
-    def fetch(self, on_progress: OnProgress | None, cancelled: Callable[[], bool]) -> Path:
-        """The complete file. Blocks. Raises ModelFileError."""
-        if self.path is not None:
-            return self.path
-        assert self.entry is not None
-        assert self.folder is not None
-        return pull(self.entry, self.folder, on_progress, cancelled=cancelled)
-
 
 def connect(name: str, options: ConnectOptions) -> EmbeddedBackend:
-    """Opens ``embedded:NAME`` or ``embedded:/path/to/file.gguf``; fetches and starts nothing yet.
+    """Opens ``embedded:NAME`` or ``embedded:/path/to/file.gguf``, with ``?OPTIONS`` behind it (embedded_options);
+    fetches and starts nothing yet.
 
-    Raises UnknownName, UsageError where the file is no model or the runtime is not installed, UnsupportedOption.
+    Raises UnknownName, UsageError where a file is no model or the runtime is not installed, UnsupportedOption.
     """
     for option in ("base_url", "api_key"):
         if getattr(options, option) is not None:
             raise UnsupportedOption(f"embedded:{name}", option, "it runs on this machine; use openai:NAME")
-    weights = own_file(name) if name.endswith(".gguf") or os.sep in name else listed(name)
+    model, chosen = split_options(name)
+    weights = weights_of(model)
+    draft = weights_of(chosen.draft) if chosen.draft else None
+    if chosen.context and weights.longest and chosen.context > weights.longest:
+        raise UsageError(f"embedded:{model}: context={chosen.context} is more than its {weights.longest} tokens")
+    adapters = [one.model_copy(update={"path": str(gguf_file(one.path))}) for one in chosen.lora]
     if find_spec("xllamacpp") is None:
         raise UsageError(
             "embedded models need the llama.cpp runtime: pip install 'mathagent[embedded]';"
             " or use an endpoint: --model openai:NAME --base-url URL"
         )
-    return EmbeddedBackend(weights, on_progress=options.on_progress)
-
-
-def listed(name: str) -> Weights:
-    """A model of the catalog. Raises UnknownName, and UsageError where it is none that chats."""
-    model = entry(name)
-    if model.kind != "chat":
-        raise UsageError(
-            f"{name} turns texts into vectors for the memory and cannot chat; choose a model for solving, as"
-            f" --model embedded:{catalog()[0].name}"
-        )
-    return Weights(
-        alias=name,
-        identity=f"embedded:{name}@{model.sha256[:16]}",
-        context=min(SLOT_CONTEXT, model.context),
-        entry=model,
-        folder=settings().models_dir,
-    )
-
-
-def own_file(name: str) -> Weights:
-    """The user's own GGUF file. Raises UsageError where it is none."""
-    path = Path(name).expanduser().absolute()
-    try:
-        with path.open("rb") as file:
-            magic = file.read(4)
-        facts = path.stat()
-    except OSError as error:
-        raise UsageError(f"cannot read the model file {path}: {error.strerror}") from error
-    if magic != b"GGUF":
-        raise UsageError(f"{path} is not a GGUF model file")
-    identity = f"embedded:{path}@{facts.st_size}-{facts.st_mtime_ns}"
-    return Weights(alias=str(path), identity=identity, context=SLOT_CONTEXT, path=path)
+    chosen = chosen.model_copy(update={"lora": tuple(adapters)})
+    return EmbeddedBackend(weights, chosen, draft=draft, on_progress=options.on_progress)
 
 
 @dataclass
@@ -134,13 +80,21 @@ class EmbeddedBackend:
     the next may use it.
     """
 
-    def __init__(self, weights: Weights, *, on_progress: OnProgress | None = None) -> None:
-        self.name = f"embedded:{weights.alias}"
-        self.identity = weights.identity
+    def __init__(
+        self,
+        weights: Weights,
+        chosen: EmbeddedOptions,
+        *,
+        draft: Weights | None = None,
+        on_progress: OnProgress | None = None,
+    ) -> None:
+        self.name = f"embedded:{weights.alias}{chosen.query}"
+        self.identity = weights.identity + chosen.shaping([file_stamp(gguf_file(one.path)) for one in chosen.lora])
         self.default_seed: int | None = 0
-        self.capabilities = CAPABILITIES
-        self.max_parallel = settings().slots
-        self._weights = weights
+        self.capabilities = chosen.capabilities
+        self.max_parallel = chosen.slots or settings().slots
+        self.context = chosen.context or weights.context
+        self._weights, self._chosen, self._draft = weights, chosen, draft
         self._on_progress = on_progress
         self._options: ServerOptions | None = None
         self._state: _LoopState | None = None
@@ -151,7 +105,11 @@ class EmbeddedBackend:
         Samples of one request are drawn together in as many slots as are free, the prompt being read once; the
         rest follow in the slots that become free, which know the prompt already.
         """
+        if request.logprobs is not None and self._chosen.speculates:
+            advice = "llama.cpp gives none for the tokens that it accepts; leave out lookup or draft"
+            raise UnsupportedOption(self.name, "logprobs", advice)
         require_capabilities(self, request)
+        fields = self._chosen.fields(request, self.name)
         await self.start()
         slots, wanted = self._in_this_loop().slots, request.params.n
         arrived: dict[int, Completion] = {}
@@ -160,7 +118,7 @@ class EmbeddedBackend:
         try:
             while begun < wanted and not any(task.done() and task.exception() for task in tasks):
                 taken = await slots.take(wanted - begun)
-                tasks.append(asyncio.create_task(self._draw(request, begun, taken, arrived, on_delta)))
+                tasks.append(asyncio.create_task(self._draw(request, begun, taken, arrived, on_delta, fields)))
                 tasks[-1].add_done_callback(taken.give_back_all)
                 begun += taken.count
             await asyncio.wait(tasks)
@@ -181,6 +139,7 @@ class EmbeddedBackend:
         taken: TakenSlots,
         arrived: dict[int, Completion],
         on_delta: OnDelta | None,
+        fields: dict[str, Any],
     ) -> None:
         """Draws as many samples as slots are taken, from ``start`` on; gives each slot back as its sample ends."""
         listener = None if on_delta is None else lambda index, text: on_delta(start + index, text)
@@ -201,10 +160,42 @@ class EmbeddedBackend:
                 on_delta=listener,
                 on_finished=finished,
                 count_prompt=start == 0,
+                fields=fields,
             )
         except httpx.TransportError as error:
             raise await self._broken(server, error) from error
         arrived.update({start + index: completion for index, completion in enumerate(done)})
+
+    async def embed(self, texts: Sequence[str]) -> list[list[float]]:
+        """See Embedder. A text takes a slot, and counts against no budget.
+
+        Raises UnsupportedOption where the model was opened without ``embeddings=``, UsageError for an empty text,
+        BackendError.
+        """
+        if self._chosen.embeddings is None:
+            raise UnsupportedOption(self.name, "embeddings", "open it with ?embeddings=last (or mean)")
+        if any(not text for text in texts):
+            raise UsageError(f"{self.name}: an empty text has no vector; leave it out")
+        await self.start()
+        slots = self._in_this_loop().slots
+
+        async def one(text: str) -> list[float]:
+            taken = await slots.take(1)
+            try:
+                server, client = await self._connection()
+                try:
+                    return await embed_text(client, text, backend=self.name, model=self._weights.alias)
+                except httpx.TransportError as error:
+                    raise await self._broken(server, error) from error
+            finally:
+                taken.give_back_all()
+
+        tasks = [asyncio.create_task(one(text)) for text in texts]
+        try:
+            return list(await asyncio.gather(*tasks))
+        finally:
+            for task in tasks:
+                task.cancel()
 
     async def _broken(self, server: ServerProcess, error: httpx.TransportError) -> BackendError:
         await asyncio.sleep(0.2)  # a dying process closes its sockets a moment before it can be seen to be dead
@@ -232,13 +223,26 @@ class EmbeddedBackend:
 
     def _open(self, cancelled: Callable[[], bool]) -> ServerOptions:
         """Fetches, starts and acquires; returns what to release. Blocks."""
+        chosen, draft = self._chosen, self._draft
+        model = str(self._weights.fetch(self._on_progress, cancelled))
         options = ServerOptions(
-            model=str(self._weights.fetch(self._on_progress, cancelled)),
+            model=model,
             alias=self._weights.alias,
-            context=self._weights.context,
+            context=self.context,
             slots=self.max_parallel,
-            threads=settings().threads or server_process.usable_threads(),
+            threads=chosen.threads or settings().threads or server_process.usable_threads(),
             cache_mb=CACHE_MB * self.max_parallel,
+            kv_k=chosen.kv_k,
+            kv_v=chosen.kv_v,
+            speculation=Speculation(
+                kind=chosen.lookup or ("draft-simple" if draft else "none"),
+                ngram=chosen.lookup_ngram,
+                tokens=chosen.lookup_tokens or chosen.draft_tokens,
+                p_min=chosen.draft_p_min,
+                draft=str(draft.fetch(self._on_progress, cancelled)) if draft else "",
+            ),
+            adapters=tuple((one.path, one.scale) for one in chosen.lora),
+            pooling=chosen.embeddings or "",
         )
         server_process.acquire(options)
         return options

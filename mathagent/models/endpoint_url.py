@@ -29,7 +29,11 @@ def is_openai(base_url: str) -> bool:
 
 def is_loopback(base_url: str) -> bool:
     """Whether the URL's host is this machine."""
-    host = urlsplit(base_url).hostname or ""
+    return is_loopback_host(urlsplit(base_url).hostname or "")
+
+
+def is_loopback_host(host: str) -> bool:
+    """Whether ``host``, a name or an address, is this machine by itself: nobody else can reach it there."""
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:

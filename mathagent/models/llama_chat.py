@@ -16,6 +16,7 @@ from mathagent.errors import BackendError, UsageError
 from mathagent.models.base import ChatRequest, OnDelta
 from mathagent.models.openai_reply import StreamedReply, error_message, with_alternatives
 from mathagent.models.openai_wire import request_arguments
+from mathagent.models.regex_grammar import regex_grammar
 from mathagent.types import Completion, Usage
 
 NEUTRAL_SAMPLERS: Mapping[str, Any] = {
@@ -35,19 +36,25 @@ NEUTRAL_SAMPLERS: Mapping[str, Any] = {
 
 
 def chat_body(request: ChatRequest, model: str) -> dict[str, Any]:
-    """The JSON body for ``request``. Raises UsageError where the messages do not fit ``continue_assistant``."""
+    """The JSON body for ``request``. Raises UsageError where the messages do not fit ``continue_assistant``, for a
+    regular expression that no grammar can say, and where the reply is to be held to two forms at once."""
     last = request.messages[-1].role if request.messages else None
     if request.continue_assistant != (last == "assistant"):
         raise UsageError(
             "the last message must be an assistant turn where continue_assistant is set, and only there:"
             f" it is {last or 'missing'}"
         )
+    held_to = [name for name in ("json_schema", "grammar", "regex") if getattr(request, name) is not None]
+    if len(held_to) > 1:
+        raise UsageError(f"a reply can be held to one form only: {' and '.join(held_to)} are given; leave out one")
     body = request_arguments(request, model, tokens_field="max_tokens")
     if request.logprobs is not None:
         body["top_logprobs"] = max(1, request.logprobs)  # 0 would switch the log-probs off
     stream = {"stream": True, "stream_options": {"include_usage": True}}
     if request.grammar is not None:
         body["grammar"] = request.grammar
+    if request.regex is not None:
+        body["grammar"] = regex_grammar(request.regex)
     return {**body, **NEUTRAL_SAMPLERS, **stream, "cache_prompt": True}
 
 
@@ -60,18 +67,20 @@ async def stream_chat(
     on_delta: OnDelta | None,
     on_finished: Callable[[int, Completion], None],
     count_prompt: bool = True,
+    fields: Mapping[str, Any] | None = None,
 ) -> list[Completion]:
     """Exactly ``request.params.n`` completions. ``on_finished`` gets each sample (index, completion) once it is
-    complete. ``count_prompt`` says whether the usage of the first sample has the prompt's tokens.
+    complete. ``count_prompt`` says whether the usage of the first sample has the prompt's tokens. ``fields`` are sent
+    beside: what llama.cpp takes and the wire format has no words for.
 
     Raises BackendError for what the server refuses, UsageError for messages that cannot be sent, and
     httpx.TransportError where the connection breaks.
     """
     reply, counts, latest = StreamedReply(backend), dict[int, Usage](), 0
-    body = chat_body(request, model)
+    body = {**chat_body(request, model), **(fields or {})}
     async with client.stream("POST", "/v1/chat/completions", json=body) as response:
         if response.status_code != 200:
-            raise _refusal(response.status_code, await response.aread(), backend)
+            raise refusal(response.status_code, await response.aread(), backend)
         async for line in response.aiter_lines():
             if not line.startswith("data: ") or line == "data: [DONE]":
                 continue
@@ -107,7 +116,8 @@ def _finished(completion: Completion, usage: Usage, wanted: int | None) -> Compl
     return with_alternatives(completion, wanted).model_copy(update={"usage": usage})
 
 
-def _refusal(status: int, content: bytes, backend: str) -> BackendError:
+def refusal(status: int, content: bytes, backend: str) -> BackendError:
+    """The error for what the server refused, in one line."""
     try:
         body = json.loads(content)
         error = body["error"]

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import re
+import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -28,6 +30,8 @@ from mathagent.models.openai_wire import request_arguments
 from mathagent.types import Completion
 
 OPENAI_URL = "https://api.openai.com/v1"
+ASK_AGAIN_S = 60.0
+"""How long a server that did not say which one it is, is not asked again."""
 
 # Samplers that local servers switch on by default or take from the model's files (vLLM reads a repetition penalty
 # of 1.05 from Qwen2.5's), spelled out as "off". OpenAI itself does not know the first three.
@@ -115,6 +119,8 @@ class OpenAICompatible:
         self._extra_body = dict(extra_body)
         self._takes_extra = True
         self._asked_server = endpoint.settings.server is not None or is_openai(endpoint.url)
+        self._asking: asyncio.Task[None] | None = None
+        self._silent_until = -math.inf
         self._tokens_field = "max_completion_tokens" if is_openai(endpoint.url) else "max_tokens"
         self._thinking_is_known()
 
@@ -132,20 +138,31 @@ class OpenAICompatible:
         return f"openai:{self._model}@{self.endpoint.identity}"
 
     async def prepare(self) -> None:
-        """Asks the server, once, which one it is. One that cannot be reached is asked the next time."""
-        async with (await self.client.open()).asking:
-            if self._asked_server:
-                return
-            try:
-                server = server_of(await self.client.models())
-            except BackendError:
-                return
-            self._asked_server = True
-            if server is not None:
-                known = self.endpoint.settings.model_copy(update={"server": server})
-                self.client.endpoint = self.endpoint.model_copy(update={"settings": known})
-                self.capabilities = with_server(self.capabilities, server)
+        """Asks the server, once, which one it is; all who want to know it meanwhile wait for the same reply.
+
+        One that cannot be reached is asked the next time; one that is silent not before ``ASK_AGAIN_S`` have passed:
+        no solve after the first waits for it.
+        """
+        loop = asyncio.get_running_loop()
+        if self._asked_server or time.monotonic() < self._silent_until:
+            return
+        if self._asking is None or self._asking.done() or self._asking.get_loop() is not loop:
+            self._asking = loop.create_task(self._ask_server())
+        await asyncio.shield(self._asking)  # who is cancelled takes the reply from nobody else
         self._thinking_is_known()
+
+    async def _ask_server(self) -> None:
+        try:
+            server = server_of(await self.client.models())
+        except BackendError as error:
+            if isinstance(error.__cause__, TimeoutError):
+                self._silent_until = time.monotonic() + ASK_AGAIN_S
+            return
+        self._asked_server = True
+        if server is not None:
+            known = self.endpoint.settings.model_copy(update={"server": server})
+            self.client.endpoint = self.endpoint.model_copy(update={"settings": known})
+            self.capabilities = with_server(self.capabilities, server)
 
     def _thinking_is_known(self) -> None:
         """Raises UnsupportedOption where the server is known, and cannot be told how long to think."""
@@ -230,6 +247,10 @@ class OpenAICompatible:
 
     async def aclose(self) -> None:
         """Closes the connections; safe to call twice."""
+        asking, self._asking = self._asking, None
+        if asking is not None and asking.get_loop() is asyncio.get_running_loop():
+            asking.cancel()
+            await asyncio.gather(asking, return_exceptions=True)
         await self.client.aclose()
 
 

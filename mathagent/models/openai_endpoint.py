@@ -17,7 +17,7 @@ from mathagent.errors import BackendError, UsageError
 from mathagent.models.adaptive_limit import AdaptiveLimit
 from mathagent.models.base import OnDelta
 from mathagent.models.endpoints import Endpoint
-from mathagent.models.openai_errors import connection_error, not_json, status_error
+from mathagent.models.openai_errors import connection_error, not_json, stated_error, status_error
 from mathagent.models.openai_reply import StreamedReply, completions_from_reply, error_message
 from mathagent.models.openai_session import OpenAISession
 from mathagent.types import Completion
@@ -36,7 +36,6 @@ class Connection:
     loop: asyncio.AbstractEventLoop
     singles: asyncio.Semaphore
     limit: AdaptiveLimit
-    asking: asyncio.Lock
 
 
 class OpenAIEndpoint:
@@ -169,12 +168,9 @@ class OpenAIEndpoint:
 
     def _status_error(self, status: int, body: object, headers: Mapping[str, str]) -> BackendError:
         self.reached = True
-        message = error_message(body)
-        if isinstance(body, Mapping) and body.get("code") == "insufficient_quota":
-            message += " (insufficient_quota)"
         return status_error(
             status,
-            message,
+            _with_quota(body),
             backend=self.backend,
             base_url=self.shown,
             retry_after=headers.get("retry-after"),
@@ -182,11 +178,8 @@ class OpenAIEndpoint:
 
     def _stated_error(self, body: object) -> BackendError:
         """The error for a failure that the server reports with HTTP status 200."""
-        code = body.get("code") if isinstance(body, Mapping) else None
-        message = error_message(body)
-        if isinstance(code, int) and 400 <= code < 600:
-            return status_error(code, message, backend=self.backend, base_url=self.shown)
-        return BackendError(f"{self.backend} at {self.shown} reports: {message}; check the model and the URL")
+        self.reached = True
+        return stated_error(body, _with_quota(body), backend=self.backend, base_url=self.shown)
 
     async def open(self) -> Connection:
         """The connection, opened where need be. Raises UsageError in another event loop than the one it is open in."""
@@ -204,7 +197,7 @@ class OpenAIEndpoint:
                 connect_timeout_s=settings.connect_s or CONNECT_TIMEOUT_S,
             )
             singles = asyncio.Semaphore(settings.parallel)
-            self._connection = Connection(session, loop, singles, AdaptiveLimit(), asyncio.Lock())
+            self._connection = Connection(session, loop, singles, AdaptiveLimit())
         return self._connection
 
     async def aclose(self) -> None:
@@ -212,3 +205,9 @@ class OpenAIEndpoint:
         connection, self._connection = self._connection, None
         if connection is not None:
             await connection.session.close()
+
+
+def _with_quota(body: object) -> str:
+    """What an error body says, and whether it is a quota that is used up: that waiting does not mend."""
+    used_up = isinstance(body, Mapping) and "insufficient_quota" in (body.get("code"), body.get("type"))
+    return error_message(body) + (" (insufficient_quota)" if used_up else "")

@@ -2,13 +2,55 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
 from mathagent.errors import BackendError
 
 _PASSING = frozenset({408, 409, 425, 429, 500, 502, 503, 504, 520, 522, 524, 529})
+
+# What servers call their failures, in the fields "type" and "code" of OpenAI's error bodies: that of the first pattern
+# found. A refused model is called an invalid request, too, so that stands further down. "_" stands for " ", "_" or "".
+_KINDS = tuple(
+    (re.compile(words.replace("_", "[_ ]?")), status)
+    for words, status in (
+        ("insufficient_quota|rate_limit|too_many_requests", 429),
+        ("authenticat|unauthori[sz]ed|invalid_api_key", 401),
+        ("permission|forbidden", 403),
+        ("not_found|unexpected_endpoint", 404),
+        ("invalid_(request|prompt|value)|bad_request|context_length|unprocessable|validation", 400),
+        ("overloaded|unavailable", 503),
+        ("time_out", 504),
+        ("server_error|internal", 500),
+    )
+)
+
+
+def stated_error(body: object, message: str, *, backend: str, base_url: str) -> BackendError:
+    """The error for a failure that the server reports with HTTP status 200, as ``body`` of OpenAI's form (or a text).
+
+    It has the status that the body states, or that its kind has elsewhere; where neither is known, the true one, 200:
+    the server works, and says that this request failed.
+    """
+    status = _stated_status(body)
+    if status is not None:
+        return status_error(status, message, backend=backend, base_url=base_url)
+    return BackendError(f"{backend} at {base_url} reports: {message}; check the model and the URL", status=200)
+
+
+def _stated_status(body: object) -> int | None:
+    if not isinstance(body, Mapping):
+        words = body if isinstance(body, str) else ""
+    else:
+        for name in ("code", "status"):
+            number = str(body.get(name, ""))
+            if re.fullmatch(r"[45]\d\d", number):
+                return int(number)
+        words = f"{body.get('type') or ''} {body.get('code') or ''}"
+    found = words.lower()[:1000]
+    return next((status for pattern, status in _KINDS if pattern.search(found)), None)
 
 
 def status_error(

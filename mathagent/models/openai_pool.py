@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from typing import Literal
 
 from mathagent.errors import BackendError
 from mathagent.models.base import Capabilities, ChatRequest, OnDelta, PartialReply, on_sample
-from mathagent.models.circuit_breaker import CircuitBreaker
+from mathagent.models.circuit_breaker import Admission, CircuitBreaker
 from mathagent.models.endpoints import joined_identity
 from mathagent.models.openai_compat import OpenAICompatible
 from mathagent.types import Completion
@@ -23,10 +24,16 @@ _NOT_SET_UP = frozenset({401, 402, 403, 404, 405, 429})
 not mend): every request to it fails alike."""
 
 
-def _blame(error: BackendError) -> Literal["request", "load", "endpoint", "setup"]:
-    """What a failure is due to: the request itself, too many of them, or the endpoint, now or for good."""
+def _blame(error: BackendError) -> Literal["request", "load", "unclear", "endpoint", "setup"]:
+    """What a failure is due to: the request itself, too many of them, or the endpoint, now or for good.
+
+    "unclear": the endpoint works (it answered with status 200), and says of this request that it failed. Another may
+    do better; if none does, it was the request.
+    """
     if error.status == 429 and error.retryable:
         return "load"
+    if error.status == 200:
+        return "unclear"
     if error.retryable:
         return "endpoint"
     return "setup" if error.status is None or error.status in _NOT_SET_UP else "request"
@@ -43,6 +50,14 @@ class Member:
     @property
     def load(self) -> float:
         return (self.in_flight + 1) / self.backend.endpoint.settings.weight
+
+
+@dataclass(frozen=True)
+class Turn:
+    """A member that is to be asked, by leave of its breaker."""
+
+    member: Member
+    admission: Admission
 
 
 class EndpointPool:
@@ -97,12 +112,12 @@ class EndpointPool:
             missing = [index for index in range(request.params.n) if index not in arrived]
             if not missing:
                 return [arrived[index] for index in range(request.params.n)]
-            member = self._next(tried)
-            if member is None:
+            turn = self._next(tried)
+            if turn is None:
                 raise self._given_up(failure, arrived)
-            tried.append(member)
+            tried.append(turn.member)
             try:
-                await self._draw(member, request, missing, arrived, on_delta, tried)
+                await self._draw(turn, request, missing, arrived, on_delta, tried)
             except BackendError as error:
                 if _blame(error) == "request":
                     raise self._given_up(error, arrived) from error
@@ -111,31 +126,32 @@ class EndpointPool:
 
     async def _draw(
         self,
-        member: Member,
+        turn: Turn,
         request: ChatRequest,
         missing: list[int],
         arrived: dict[int, Completion],
         on_delta: OnDelta | None,
         tried: list[Member],
     ) -> None:
-        """Asks ``member`` for the samples ``missing`` and adds them to ``arrived``, whatever fails."""
+        """Asks the member of ``turn`` for the samples ``missing`` and adds them to ``arrived``, whatever fails."""
         for start, count in _runs(missing):
             part = request.samples(start, count)
             listener = None if on_delta is None else _shifted(on_delta, start)
             try:
                 if self._hedge_s is None or listener is not None:
-                    done = await self._ask(member, part, listener, start)
+                    done = await self._ask(turn, part, listener, start)
                 else:
-                    done = await self._hedged(member, part, start, self._hedge_s, tried)
+                    done = await self._hedged(turn, part, start, self._hedge_s, tried)
             except PartialReply as error:
                 arrived.update({start + offset: one for offset, one in error.arrived.items()})
                 raise
             arrived.update({start + offset: one for offset, one in enumerate(done)})
 
     async def _ask(
-        self, member: Member, request: ChatRequest, on_delta: OnDelta | None, start: int
+        self, turn: Turn, request: ChatRequest, on_delta: OnDelta | None, start: int
     ) -> list[Completion]:
-        """What ``member`` replies; its breaker is told."""
+        """What the member of ``turn`` replies; its breaker is told."""
+        member, breaker = turn.member, turn.member.breaker
         told = on_sample.get()
         token = on_sample.set(None if told is None else lambda index, one: told(start + index, one))
         member.in_flight += request.params.n
@@ -144,34 +160,34 @@ class EndpointPool:
         except BackendError as error:
             match _blame(error):
                 case "request":
-                    member.breaker.succeeded()  # it answers
-                case "load":
-                    member.breaker.left()  # its own limit sees to that
+                    breaker.succeeded()  # it answers
+                case "load" | "unclear":  # its own limit sees to the load
+                    breaker.left(turn.admission)
                 case blame:
-                    member.breaker.failed(fatal=blame == "setup")
+                    breaker.failed(turn.admission, fatal=blame == "setup")
             raise
         except BaseException:
-            member.breaker.left()
+            breaker.left(turn.admission)
             raise
         finally:
             member.in_flight -= request.params.n
             on_sample.reset(token)
-        member.breaker.succeeded()
+        breaker.succeeded()
         return done
 
     async def _hedged(
-        self, member: Member, request: ChatRequest, start: int, after_s: float, tried: list[Member]
+        self, turn: Turn, request: ChatRequest, start: int, after_s: float, tried: list[Member]
     ) -> list[Completion]:
-        """The reply of ``member``, or of another one that is asked as well once ``after_s`` have passed.
+        """The reply of the member of ``turn``, or of another one that is asked as well once ``after_s`` have passed.
 
         What the slower one spends meanwhile is not known, and is not counted.
         """
-        first = asyncio.ensure_future(self._ask(member, request, None, start))
+        first = asyncio.ensure_future(self._ask(turn, request, None, start))
         tasks = {first}
         try:
             await asyncio.wait(tasks, timeout=after_s)
             if not first.done() and (other := self._next(tried)) is not None:
-                tried.append(other)
+                tried.append(other.member)
                 tasks.add(asyncio.ensure_future(self._ask(other, request, None, start)))
             failure: BaseException | None = None
             while tasks:
@@ -187,7 +203,7 @@ class EndpointPool:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
 
-    def _next(self, tried: Sequence[Member]) -> Member | None:
+    def _next(self, tried: Sequence[Member]) -> Turn | None:
         """The endpoint to ask now, of those not ``tried`` and not left alone; turns decide between equals."""
         ready = [
             (one.load, (number - self._turns) % len(self.members), one)
@@ -197,9 +213,10 @@ class EndpointPool:
         if not ready:
             return None
         _, _, member = min(ready, key=lambda entry: entry[:2])
-        member.breaker.admit()
+        admission = member.breaker.admit()
+        assert admission is not None  # it was ready
         self._turns = (self.members.index(member) + 1) % len(self.members)
-        return member
+        return Turn(member, admission)
 
     def _given_up(self, failure: BackendError | None, arrived: dict[int, Completion]) -> BackendError:
         """The error of a request that no endpoint has answered whole."""
@@ -215,8 +232,9 @@ class EndpointPool:
 
     async def aclose(self) -> None:
         """Closes the connections; safe to call twice."""
-        for member in self.members:
-            await member.backend.aclose()
+        async with AsyncExitStack() as closing:  # all of them, whatever one of them raises
+            for member in self.members:
+                closing.push_async_callback(member.backend.aclose)
 
 
 def _shifted(on_delta: OnDelta, start: int) -> OnDelta:

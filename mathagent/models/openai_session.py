@@ -152,9 +152,11 @@ class OpenAISession:
 
     async def close(self) -> None:
         """Closes the connections; safe to call twice."""
-        await self._session.close()
-        if self._streams is not None:
-            await self._streams.close()
+        try:
+            await self._session.close()
+        finally:
+            if self._streams is not None:
+                await self._streams.close()
 
 
 async def _read(response: aiohttp.ClientResponse) -> Response:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 from mathagent.budget import Meter
-from mathagent.errors import StorageError
+from mathagent.errors import BackendError, StorageError
 from mathagent.events import Event, Warned
 from mathagent.models.base import Backend, ChatRequest, OnDelta, PartialReply, on_sample, require_capabilities
 from mathagent.models.cache import CompletionCache, sample_keys
@@ -25,7 +25,7 @@ class Remembering(Wrapper):
     def __init__(self, inner: Backend, meter: Meter) -> None:
         super().__init__(inner)
         self.meter = meter
-        self._paid: dict[str, Completion] = {}  # by key: arrived in a partial reply, counted, not yet returned
+        self._paid: dict[str, Completion] = {}  # by key: arrived before others failed, counted, not yet returned
 
     async def complete(self, request: ChatRequest, on_delta: OnDelta | None = None) -> list[Completion]:
         """See Backend.complete."""
@@ -60,14 +60,17 @@ class Remembering(Wrapper):
         token = on_sample.set(arrived)
         try:
             drawn = await self.inner.complete(request, shifted)
-        except PartialReply as error:
-            for offset, completion in error.arrived.items():
+        except BackendError as error:
+            come = error.arrived if isinstance(error, PartialReply) else {}
+            for offset, completion in {**early, **come}.items():
                 sample = request.samples(offset, 1)
                 self._paid[sample_keys(self.identity, sample)[0]] = completion
                 if offset not in early:
                     self._store(sample, [completion])
+            if not come:
+                raise
             # Who asked counts from the first sample of the whole request.
-            shifted_arrived = {start + offset: completion for offset, completion in error.arrived.items()}
+            shifted_arrived = {start + offset: completion for offset, completion in come.items()}
             raise PartialReply(error, shifted_arrived) from error
         finally:
             on_sample.reset(token)

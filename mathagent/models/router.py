@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AsyncExitStack
 
 from mathagent.errors import UsageError
 from mathagent.models.base import Backend, Capabilities, ChatRequest, OnDelta, prepare
@@ -74,8 +75,9 @@ class Router:
 
     async def aclose(self) -> None:
         """Closes all models; safe to call twice."""
-        for one in self.models:
-            await one.aclose()
+        async with AsyncExitStack() as closing:  # all of them, whatever one of them raises
+            for one in self.models:
+                closing.push_async_callback(one.aclose)
 
 
 class ByRole(Wrapper):

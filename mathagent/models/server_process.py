@@ -18,7 +18,7 @@ from typing import IO
 import httpx
 
 from mathagent.config import child_environment, python_executable
-from mathagent.errors import BackendError
+from mathagent.errors import BackendError, UsageError
 from mathagent.types import Value
 
 PROGRAM = Path(__file__).with_name("embedded_server.py")
@@ -44,6 +44,17 @@ def usable_threads() -> int:
     return usable if usable < total else 0
 
 
+class Speculation(Value):
+    """How tokens are proposed that the model only confirms: ``kind`` in llama.cpp's words, "none" for not at all.
+    ``draft`` is the draft model's file; None: llama.cpp decides."""
+
+    kind: str = "none"
+    ngram: int | None = None
+    tokens: int | None = None
+    p_min: float | None = None
+    draft: str = ""
+
+
 class ServerOptions(Value):
     """What a server is started with: see ``embedded_server.server_params``. ``threads`` 0: llama.cpp decides."""
 
@@ -53,6 +64,11 @@ class ServerOptions(Value):
     slots: int
     threads: int = 0
     cache_mb: int = 256
+    kv_k: str = "f16"
+    kv_v: str = "f16"
+    speculation: Speculation = Speculation()
+    adapters: tuple[tuple[str, float], ...] = ()
+    pooling: str = ""
 
 
 class ServerProcess:
@@ -74,6 +90,7 @@ class ServerProcess:
         try:
             self.url = self._start(options)
             self._check_identity()
+            self._check_draft(options.speculation)
         except BaseException:
             self.stop()
             raise
@@ -150,6 +167,16 @@ class ServerProcess:
         return f"{how}{said}" + (
             "; is memory short? a smaller MATHAGENT_SLOTS or model needs less" if short else ""
         )
+
+    def _check_draft(self, speculation: Speculation) -> None:
+        """A draft model that does not fit is only logged, and the model then runs without it."""
+        failed = [line for line in self._errors() if "speculative" in line] if speculation.draft else []
+        if failed:
+            reason = failed[-1].rpartition("speculative decoding context: ")[2]
+            raise UsageError(
+                f"{speculation.draft} cannot be the draft of {self._model}: {reason}; choose a smaller model of the"
+                " same family, or leave out draft"
+            )
 
     def _check_identity(self) -> None:
         """Waits until it answers, and makes sure that who answers is ours: knows our key, and refuses others."""

@@ -20,6 +20,11 @@ class ThinkingSplitter:
         self._state = "start"
         self._held = ""
 
+    @property
+    def inside(self) -> bool:
+        """Whether the section has begun and not ended."""
+        return self._state == "thinking"
+
     def feed(self, piece: str) -> tuple[str, str]:
         """What ``piece`` makes known; what may yet turn out to be a tag is held back."""
         self._held += piece

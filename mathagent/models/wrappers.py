@@ -19,6 +19,7 @@ from mathagent.models.base import (
     ChatRequest,
     OnDelta,
     PartialReply,
+    on_sample,
 )
 from mathagent.models.cache import CompletionCache
 from mathagent.models.remembering import Cached, Journal, Journaled
@@ -35,18 +36,34 @@ class Metered(Wrapper):
         self.meter = meter
 
     async def complete(self, request: ChatRequest, on_delta: OnDelta | None = None) -> list[Completion]:
-        """See Backend.complete."""
+        """See Backend.complete. A sample that is told before the others are there counts from then on: the request
+        may be given up before it returns, and that sample is kept and was paid for."""
+        outer, counted = on_sample.get(), set[int]()
+
+        def told(index: int, completion: Completion) -> None:
+            counted.add(index)
+            self._count(completion)
+            if outer is not None:
+                outer(index, completion)
+
+        token = on_sample.set(told)
         try:
             done = await self.inner.complete(request, on_delta)
         except PartialReply as error:
-            self._count(error.arrived.values())
+            self._count_new(error.arrived.items(), counted)
             raise
-        self._count(done)
+        finally:
+            on_sample.reset(token)
+        self._count_new(enumerate(done), counted)
         return done
 
-    def _count(self, completions: Iterable[Completion]) -> None:
-        for completion in completions:
-            self.meter.add(completion.usage, current_reservation.get(), model=self.identity)
+    def _count_new(self, samples: Iterable[tuple[int, Completion]], counted: set[int]) -> None:
+        for index, completion in samples:
+            if index not in counted:
+                self._count(completion)
+
+    def _count(self, completion: Completion) -> None:
+        self.meter.add(completion.usage, current_reservation.get(), model=self.identity)
 
 
 class Limited(Wrapper):

@@ -10,7 +10,8 @@ from __future__ import annotations
 import ast
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Any, TypeVar
 
 from mathagent.answers.compare import AnswerComparer
 from mathagent.answers.extract import answer_from_value
@@ -22,9 +23,13 @@ from mathagent.scorers.expressions import Unreadable
 from mathagent.scorers.vacuity import VALUE_KINDS, objection
 from mathagent.types import Check, CheckOutcome, Execution, Mutation, Problem, Solution, Verdict
 
+T = TypeVar("T")
+
 NEARLY = 0.01
 """Relative difference below which a quantity that came out of a fractional answer may differ by rounding only."""
 MAX_REASON = 300
+OUT_OF_TIME = "it was not run to its end: the time for all checks was over"
+"""The reason of a check that a deadline has ended."""
 DERIVATIONS = frozenset({"recomputation", "agreement"})
 """Kinds that are evidence only as a second way to the answer."""
 
@@ -59,8 +64,11 @@ async def run_checks(
     problem: Problem,
     known: Sequence[Check] = (),
     on_check: Callable[[Check], None] = lambda check: None,
+    deadline: float | None = None,
 ) -> list[Check]:
     """Runs ``checks`` at the same time and returns them in order; ``on_check`` hears of each as it is done.
+
+    What has not ended by ``deadline`` (of the event loop's clock) is ended, and undecided: ``OUT_OF_TIME``.
 
     The same program is no second derivation: a recomputation or agreement is refused where the candidates' own
     programs (among ``checks`` and ``known`` ones, which have been run) are no other than it, or an earlier one is it.
@@ -72,7 +80,9 @@ async def run_checks(
         if repeated:
             done = _decided(check, "undecided", "it is the program of another check once more")
         else:
-            done = await run_check(sandbox, comparer, check, limits, problem=problem)
+            running = run_check(sandbox, comparer, check, limits, problem=problem)
+            in_time = await _until(deadline, running)
+            done = _decided(check, "undecided", OUT_OF_TIME) if in_time is None else in_time
         on_check(done)
         return done
 
@@ -87,17 +97,43 @@ async def run_checks(
 
 
 async def run_certificate(
-    sandbox: Sandbox, comparer: AnswerComparer, solution: Solution, limits: Limits | None = None
+    sandbox: Sandbox,
+    comparer: AnswerComparer,
+    solution: Solution,
+    limits: Limits | None = None,
+    *,
+    within_s: float | None = None,
 ) -> list[Check]:
-    """The checks of ``solution``'s certificate, run again; one that is about another answer is undecided."""
+    """The checks of ``solution``'s certificate, run again; one that is about another answer is undecided.
+
+    ``limits`` are those of one program. All have ``within_s`` seconds together (None: as long as it takes): what has
+    not ended then is ended, and undecided, its reason ``OUT_OF_TIME``.
+    """
     answer = solution.answer
-    about = [await _about(comparer, check, solution.problem, answer) for check in solution.certificate]
-    relevant = [check for check, reason in zip(solution.certificate, about, strict=True) if reason is None]
-    done = iter(await run_checks(sandbox, comparer, relevant, limits, problem=solution.problem))
+    deadline = None if within_s is None else asyncio.get_running_loop().time() + within_s
+
+    async def why_not(check: Check) -> str:
+        return await _about(comparer, check, solution.problem, answer) or ""
+
+    found = [await _until(deadline, why_not(check)) for check in solution.certificate]
+    about = [OUT_OF_TIME if reason is None else reason for reason in found]
+    relevant = [check for check, reason in zip(solution.certificate, about, strict=True) if not reason]
+    done = iter(await run_checks(sandbox, comparer, relevant, limits, problem=solution.problem, deadline=deadline))
     return [
-        next(done) if reason is None else _decided(check, "undecided", reason)
+        _decided(check, "undecided", reason) if reason else next(done)
         for check, reason in zip(solution.certificate, about, strict=True)
     ]
+
+
+async def _until(deadline: float | None, work: Coroutine[Any, Any, T]) -> T | None:
+    """What ``work`` gives, None where it has not ended by ``deadline``."""
+    try:
+        async with asyncio.timeout_at(deadline) as scope:
+            return await work
+    except TimeoutError:
+        if not scope.expired():
+            raise
+        return None
 
 
 def certificate_outcome(checks: Sequence[Check]) -> CheckOutcome:

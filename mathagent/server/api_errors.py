@@ -55,6 +55,13 @@ def unsupported(param: str, advice: str) -> ApiError:
     return ApiError(400, f"'{param}' is not supported: {advice}", code="unsupported_parameter", param=param)
 
 
+def ended() -> ApiError:
+    """What those hear who wait for a solve that somebody has cancelled."""
+    return ApiError(
+        503, "the solve was ended; it may be resumed, unless it was deleted", code="ended", kind="server_error"
+    )
+
+
 def as_api_error(error: BaseException) -> ApiError:
     """What a client is told of ``error``; what only the log may hold is left out."""
     match error:
@@ -85,7 +92,7 @@ def as_api_error(error: BaseException) -> ApiError:
         case TimeoutError():
             return ApiError(504, "the solve did not end in time", code="deadline", kind="server_error")
         case asyncio.CancelledError():
-            return ApiError(503, "the solve was ended; it may be resumed", code="ended", kind="server_error")
+            return ended()
     return ApiError(500, "the server failed; its log says why", code="internal_error", kind="server_error")
 
 

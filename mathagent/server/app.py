@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -11,10 +11,9 @@ from typing import Any
 from fastapi import FastAPI
 from fastapi.middleware import Middleware
 from fastapi.middleware.cors import CORSMiddleware
-from fastapi.staticfiles import StaticFiles
 
 from mathagent import __version__
-from mathagent.server import chat_routes, info_routes, solution_routes, solve_routes
+from mathagent.server import about_routes, chat_routes, info_routes, memory_routes, solution_routes, solve_routes
 from mathagent.server.api_errors import install
 from mathagent.server.desk import SolveDesk
 from mathagent.server.door import BodyLimit, Door
@@ -22,6 +21,7 @@ from mathagent.server.metrics import ServerMetrics
 from mathagent.server.model_table import ModelTable
 from mathagent.server.observing import Observing
 from mathagent.server.options import ServeOptions
+from mathagent.server.page import mount_page
 from mathagent.server.parts import Parts
 from mathagent.server.store import SolutionStore
 
@@ -41,12 +41,11 @@ def create_app(models: ModelTable, options: ServeOptions, store: Path) -> FastAP
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        try:
+        async with AsyncExitStack() as closing:  # from the last to the first: all, whatever one of them raises
+            closing.push_async_callback(books.aclose)
+            closing.push_async_callback(models.aclose)
+            closing.push_async_callback(desk.drain)
             yield
-        finally:
-            await desk.drain()
-            await models.aclose()
-            await books.aclose()
 
     middleware = [
         Middleware(Observing, metrics=metrics),
@@ -74,10 +73,9 @@ def create_app(models: ModelTable, options: ServeOptions, store: Path) -> FastAP
     )
     app.state.mathagent = Parts(options=options, desk=desk, metrics=metrics)
     install(app)
-    for routes in (chat_routes, solve_routes, solution_routes, info_routes):
+    for routes in (chat_routes, solve_routes, solution_routes, info_routes, about_routes, memory_routes):
         app.include_router(routes.router)
-    if (STATIC / "index.html").is_file():
-        app.mount("/", StaticFiles(directory=STATIC, html=True), name="page")
+    mount_page(app, STATIC)
     _tell_truth(app)
     return app
 

@@ -14,6 +14,7 @@ from mathagent.events import Event, ModelReplied
 from mathagent.sandbox.base import Limits
 from mathagent.scorers.checks import run_certificate
 from mathagent.server.allowance import Allowance
+from mathagent.server.api_errors import ApiError, ended
 from mathagent.server.books import Books
 from mathagent.server.job import Job, SolveOrder
 from mathagent.server.metrics import ServerMetrics
@@ -60,10 +61,13 @@ class SolveDesk:
     async def start(self, job: Job) -> None:
         """Begins the work on ``job``; returns when it runs. Raises what keeps it from that.
 
-        Busy, Closing and UsedUp say when to try again. Where the caller is cancelled, so is the job.
+        Busy, Closing and UsedUp say when to try again; ApiError, that the solve that it resumes runs already, or that
+        it was ended while it waited. Where the caller is cancelled, so is the job.
         """
         self.gate.check()
-        job.day = await self.allowance.begin(job.key)
+        if job.solve_id and any(other.solve_id == job.solve_id for other in self._jobs):
+            raise ApiError(409, "this solve is running: it was resumed already", code="running")
+        # No await up to here: of two that resume one solve at once, the second finds the first.
         job.listen(lambda event: self._count(job, event))
         job.run(asyncio.create_task(self._work(job)))
         self._jobs.add(job)
@@ -71,7 +75,9 @@ class SolveDesk:
         job.task.add_done_callback(lambda _: self._jobs.discard(job))
         try:
             await job.begun()
-        except asyncio.CancelledError:
+        except asyncio.CancelledError as error:
+            if job.was_ended:
+                raise ended() from error
             job.cancel()
             raise
 
@@ -80,11 +86,26 @@ class SolveDesk:
         return next((job for job in self._jobs if job.solve_id == solve_id and job.key.name == key.name), None)
 
     async def verify(self, solution: Solution, model: str) -> list[Check]:
-        """The checks of the solution's certificate, run again; no model is asked."""
+        """The checks of the solution's certificate, run again; no model is asked. It has its turn as a solve has, and
+        ``verify_s`` seconds from then on: checks that have not ended by then are undecided, and say so."""
         solver = self._any_solver(model)
         limits = Limits(timeout_s=self.limits.check_s, cpu_s=self.limits.check_s)
         async with self.gate.entered():
-            return await run_certificate(solver.sandbox, solver.comparer, solution, limits)
+            return await run_certificate(
+                solver.sandbox, solver.comparer, solution, limits, within_s=self.limits.verify_s
+            )
+
+    async def delete(self, solve_id: str, key: ServerKey, model: str) -> None:
+        """Forgets a solve, with what was kept to resume it; ends it, where it runs. Raises ApiError where another
+        process works on it."""
+        job = self.job(solve_id, key)
+        if job is not None:
+            job.cancel()
+            await self.ended(job)
+        checkpoints = self._any_solver(model).checkpoints
+        if checkpoints is not None and not await checkpoints.forget(solve_id):
+            raise ApiError(409, "another process works on this solve; stop it there first", code="running")
+        await self.store.delete(solve_id, key.name)
 
     async def found(self, solve_id: str, key: ServerKey) -> tuple[StoredSolve, Solution | None] | None:
         """The solve of that id, running or not, with its solution; None where ``key`` has none."""
@@ -126,15 +147,21 @@ class SolveDesk:
             await asyncio.wait(running, timeout=within_s)
 
     async def _work(self, job: Job) -> Solution:
+        await self.allowance.admit(job.key)
         with noting_meters() as meters:
             try:
                 async with self.gate.entered():
+                    job.day = self.allowance.begin(job.key)
+                    await self.allowance.note(job.key, job.day)
                     solution = await self._solve(job)
             except BaseException as error:
                 await asyncio.shield(self.books.failed(job, error))
                 raise
             finally:
-                await asyncio.shield(self.books.settle(job, meters))
+                if job.day:
+                    await asyncio.shield(self.books.settle(job, meters))
+                else:
+                    self.allowance.give_back(job.key)
         if job.cut and solution.stopped == "interrupted":
             detail = "the key's allowance for today is used up; this is the best so far"
             solution = solution.model_copy(update={"stopped": "budget", "detail": detail})

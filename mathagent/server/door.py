@@ -9,9 +9,10 @@ from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from mathagent.agents.listening import LOOPBACK, bearer
 from mathagent.server.api_errors import ApiError
-from mathagent.server.keys import ANYONE, bearer, who
-from mathagent.server.options import LOOPBACK, ServeOptions
+from mathagent.server.keys import ANYONE, who
+from mathagent.server.options import ServeOptions
 
 KEYED = ("/v1", "/metrics")
 """What needs a key, where there are keys: all that tells or does anything."""

@@ -86,6 +86,11 @@ class Job:
         assert self.task is not None
         return await asyncio.shield(self.task)
 
+    @property
+    def was_ended(self) -> bool:
+        """Whether somebody has cancelled it."""
+        return self.task is not None and self.task.cancelled()
+
     def cancel(self) -> None:
         """Ends the solve; what it has paid for is kept for a resume. One that has its solution writes that down."""
         if self.task is not None and not self._solved:

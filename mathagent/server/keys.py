@@ -10,9 +10,10 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, SecretStr, ValidationError
 
+from mathagent.agents.listening import usable_key
 from mathagent.config import environment_secret
 from mathagent.errors import UsageError
-from mathagent.server.options import LEAST_KEY_CHARS, ServerKey
+from mathagent.server.options import ServerKey
 
 ANYONE = ServerKey(name="anyone", sha256="0" * 64)
 """Whom requests come from where no key is asked for."""
@@ -20,19 +21,8 @@ ANYONE = ServerKey(name="anyone", sha256="0" * 64)
 
 def key_of(name: str, key: SecretStr, **limits: int | None) -> ServerKey:
     """The ServerKey of ``key``. Raises UsageError where it is too short to be one."""
-    text = key.get_secret_value().strip()
-    if len(text) < LEAST_KEY_CHARS:
-        raise UsageError(
-            f"the key of '{name}' has fewer than {LEAST_KEY_CHARS} characters; take a longer one, such as that of"
-            " python -c 'import secrets; print(secrets.token_urlsafe(32))'"
-        )
+    text = usable_key(key.get_secret_value(), f"'{name}'")
     return ServerKey.model_validate({"name": name, "sha256": _digest(text.encode()), **limits})
-
-
-def bearer(authorization: str | None) -> str | None:
-    """The key in an ``Authorization`` header; None where there is none."""
-    scheme, _, key = (authorization or "").partition(" ")
-    return key.strip() if scheme.lower() == "bearer" and key.strip() else None
 
 
 def who(keys: tuple[ServerKey, ...], key: str | None) -> ServerKey | None:

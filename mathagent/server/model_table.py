@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AsyncExitStack
 
 from mathagent.errors import UnknownName
 from mathagent.server.public_text import public_name
@@ -48,9 +49,10 @@ class ModelTable:
 
     async def aclose(self) -> None:
         """Closes all solvers; safe to call twice."""
-        while self._open:
-            _, solver = self._open.popitem()
-            await solver.aclose()
+        async with AsyncExitStack() as closing:  # all of them, whatever one of them raises
+            while self._open:
+                _, solver = self._open.popitem()
+                closing.push_async_callback(solver.aclose)
 
 
 def _opener(model: str, open_solver: Callable[[str], Solver]) -> OpenSolver:

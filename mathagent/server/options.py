@@ -7,9 +7,6 @@ from pydantic import Field
 from mathagent.strategies import DEFAULT_STRATEGY
 from mathagent.types import Value
 
-LOOPBACK = ("127.0.0.1", "localhost", "::1")
-LEAST_KEY_CHARS = 16
-
 
 class ServeLimits(Value):
     """How much one server does at most, and for whom."""
@@ -20,6 +17,7 @@ class ServeLimits(Value):
     tokens: int | None = Field(default=None, ge=1, description="Completion tokens of one solve.")
     body_bytes: int = Field(default=2**20, ge=1024, description="Bytes of one request.")
     check_s: float = Field(default=10.0, gt=0, description="Seconds of one program of a certificate.")
+    verify_s: float = Field(default=60.0, gt=0, description="Seconds of running a whole certificate again.")
     send_s: float = Field(default=30.0, gt=0, description="Seconds until a client that does not read is left.")
     drain_s: float = Field(default=10.0, ge=0, description="Seconds to finish in when the server is told to end.")
     kept: int = Field(default=1000, ge=1, description="Solutions that are kept.")

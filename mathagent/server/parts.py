@@ -16,7 +16,7 @@ from sse_starlette import EventSourceResponse
 from sse_starlette.sse import SendTimeoutError
 from starlette.types import Receive, Scope, Send
 
-from mathagent.server.api_errors import ApiError, as_api_error, log_failure
+from mathagent.server.api_errors import ApiError, as_api_error, ended, log_failure
 from mathagent.server.desk import CANCEL_S, SolveDesk
 from mathagent.server.job import Job
 from mathagent.server.metrics import ServerMetrics
@@ -88,10 +88,8 @@ async def finished(job: Job) -> Solution:
     try:
         return await job.solution()
     except asyncio.CancelledError as error:
-        if job.task is not None and job.task.cancelled():
-            raise ApiError(
-                503, "the solve was ended; it may be resumed", code="ended", kind="server_error"
-            ) from error
+        if job.was_ended:
+            raise ended() from error
         raise
 
 

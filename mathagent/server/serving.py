@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import ipaddress
 import signal
-import socket
-import sys
 from collections.abc import Callable
 from types import FrameType
 
 import uvicorn
 from fastapi import FastAPI
 
-from mathagent.errors import ResourceError, UsageError
+from mathagent.agents.listening import check_reach, listen, url_of
 from mathagent.server.desk import CANCEL_S
 from mathagent.server.options import ServeOptions
 from mathagent.server.parts import Parts
@@ -23,20 +20,7 @@ KEEP_ALIVE_S = 30
 
 def check_address(host: str, options: ServeOptions) -> None:
     """Raises UsageError where others could reach ``host``, and no key is asked for."""
-    if options.keys or is_loopback(host):
-        return
-    raise UsageError(
-        f"others can reach {host or 'every address'}: set MATHAGENT_SERVER_KEY to a key that they must have, or name"
-        " a file of keys with --keys"
-    )
-
-
-def is_loopback(host: str) -> bool:
-    """Whether only this machine can reach ``host``."""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
+    check_reach(host, has_key=bool(options.keys), advice=", or name a file of keys with --keys")
 
 
 class EndingServer(uvicorn.Server):
@@ -83,28 +67,6 @@ async def serve(
     def drain() -> None:
         loop.call_soon_threadsafe(lambda: draining.append(loop.create_task(parts.desk.drain())))
 
-    with _listener(host, port) as listener:
-        shown = f"[{host}]" if ":" in host else host
-        on_listening(f"http://{shown}:{listener.getsockname()[1]}")
+    with listen(host, port) as listener:
+        on_listening(url_of(host, listener))
         await EndingServer(config, drain).serve(sockets=[listener])
-
-
-def _listener(host: str, port: int) -> socket.socket:
-    try:
-        (family, kind, protocol, _, address), *_ = socket.getaddrinfo(
-            host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-        )
-        listener = socket.socket(family, kind, protocol)
-    except OSError as error:
-        raise UsageError(f"--host: '{host}' is no address ({error.strerror})") from error
-    try:
-        if sys.platform != "win32":
-            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind(address)
-        listener.listen(2048)
-    except OSError as error:
-        listener.close()
-        raise ResourceError(
-            f"cannot listen at {host}:{port}: {error.strerror or error}; choose another with --host and --port"
-        ) from error
-    return listener

@@ -48,13 +48,9 @@ async def get_solve(solve_id: SolveId, parts: SharedParts, key: Key) -> SolveRec
 
 @router.delete("/{solve_id}", status_code=204)
 async def delete_solve(solve_id: SolveId, parts: SharedParts, key: Key) -> None:
-    """Forgets a solve; one that runs is ended."""
-    await _found(parts, key, solve_id)
-    job = parts.desk.job(solve_id, key)
-    if job is not None:
-        job.cancel()
-        await parts.desk.ended(job)
-    await parts.desk.store.delete(solve_id, key.name)
+    """Forgets a solve, with what was kept to resume it; one that runs is ended."""
+    stored, _ = await _found(parts, key, solve_id)
+    await parts.desk.delete(solve_id, key, stored.model)
 
 
 @router.post("/{solve_id}/resume", responses={200: SOLVE_REPLY}, response_model=None)
@@ -82,7 +78,8 @@ async def resume_solve(
 
 @router.post("/{solve_id}/verify")
 async def verify_solve(solve_id: SolveId, request: Request, parts: SharedParts, key: Key) -> Verified:
-    """Runs the certificate's programs again, in the sandbox; no model is asked."""
+    """Runs the certificate's programs again, in the sandbox; no model is asked. Checks that the server's time for it
+    does not suffice for are undecided, and `stopped` is `deadline`."""
     stored, solution = await _found(parts, key, solve_id)
     if solution is None:
         raise ApiError(409, "this solve has no solution yet", code="no_solution")

@@ -9,7 +9,7 @@ from pydantic import Field, JsonValue
 
 from mathagent.agents.problem_text import MAX_PROBLEM_CHARACTERS
 from mathagent.budget import Budget
-from mathagent.scorers.checks import certificate_outcome
+from mathagent.scorers.checks import OUT_OF_TIME, certificate_outcome
 from mathagent.server.chat_wire import Sent
 from mathagent.server.store import Status
 from mathagent.types import Check, CheckOutcome, Problem, Request, Response, Solution, Value
@@ -92,12 +92,14 @@ class SolveList(Value):
 class Verified(Value):
     """A certificate that was run again: ``holds`` if a strong check holds and none fails, ``fails`` if one fails.
 
-    Each check says what came of it now, and its ``strength``.
+    Each check says what came of it now, and its ``strength``. ``stopped`` is "deadline" where the server's time was
+    over before all had ended.
     """
 
     id: str
     answer: str | None
     result: CheckOutcome
+    stopped: Literal["finished", "deadline"] = "finished"
     checks: tuple[dict[str, JsonValue], ...]
 
     @classmethod
@@ -107,5 +109,6 @@ class Verified(Value):
             id=solve_id,
             answer=solution.answer,
             result=certificate_outcome(checks),
+            stopped="deadline" if any(check.reason == OUT_OF_TIME for check in checks) else "finished",
             checks=tuple({**check.model_dump(mode="json"), "strength": check.strength} for check in checks),
         )

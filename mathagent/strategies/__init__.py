@@ -2,7 +2,7 @@
 
 from mathagent.agents.strategy_table import StrategyTable
 
-DEFAULT_STRATEGY = "self-consistency"
+DEFAULT_STRATEGY = "auto"
 
 STRATEGIES = StrategyTable(
     "strategy",

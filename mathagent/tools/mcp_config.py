@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import re
-import tomllib
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 from pydantic import Field, ValidationError, model_validator
 
-from mathagent.config import expand_variables
+from mathagent.config import expand_variables, read_config_file
 from mathagent.errors import UsageError
 from mathagent.types import Value
 
-MAX_FILE_BYTES = 1024 * 1024
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,31}")
 
 
@@ -62,19 +60,8 @@ def read_mcp_servers(path: Path) -> dict[str, McpServerConfig]:
 
     Raises UsageError for a file that cannot be read, and for what is not known in it, naming the place.
     """
-    try:
-        data = path.read_bytes()
-    except FileNotFoundError:
-        return {}
-    except OSError as error:
-        raise UsageError(f"cannot read the config file {path}: {error.strerror or error}") from error
-    if len(data) > MAX_FILE_BYTES:
-        raise UsageError(f"the config file {path} is larger than {MAX_FILE_BYTES // 2**20} MB")
-    try:
-        tables = tomllib.loads(data.decode("utf-8-sig"))
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise UsageError(f"the config file {path} is not TOML: {error}") from error
-    mcp = _table(path, tables, "mcp", "")
+    found = read_config_file(path).get("mcp", {})
+    mcp = _table(path, {"mcp": found}, "mcp", "")
     servers = _table(path, mcp, "servers", "mcp.")
     return {name: _server(path, name, given) for name, given in servers.items()}
 

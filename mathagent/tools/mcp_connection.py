@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, suppress
 from typing import TYPE_CHECKING, Any, TextIO, TypeVar
 
 from mathagent.errors import ResourceError
 from mathagent.tools.mcp_config import McpServerConfig
+from mathagent.tools.redaction import Redactor
 
 if TYPE_CHECKING:
     from mcp import Client
@@ -45,7 +46,8 @@ class McpConnection:
         self.broken = self.answered = False
         self.calls = 0
         self._transport = transport
-        self._errors = _Tail()
+        self._redact = Redactor(_secrets(config))
+        self._errors = _Tail(self._redact)
         self._client: Client | None = None
         self._ready: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._end = asyncio.Event()
@@ -173,7 +175,7 @@ class McpConnection:
             error = error.exceptions[0]
         if isinstance(error, McpServerError):
             return error
-        text = " ".join((str(error) or type(error).__name__).split())[:400]
+        text = self._redact(" ".join((str(error) or type(error).__name__).split()))[:400]
         if isinstance(error, ModuleNotFoundError):
             text = f"{text}; install what it needs with: pip install 'mathagent[mcp]'"
         elif isinstance(error, FileNotFoundError):
@@ -181,10 +183,18 @@ class McpConnection:
         return McpServerError(f"the MCP server {self.name} failed: {text}{self._errors.words()}")
 
 
+def _secrets(config: McpServerConfig) -> list[str]:
+    """What of ``config`` may be a key: the headers, which libraries quote in their errors, and the variables; each
+    whole, as it is without the blanks around it, and without a scheme such as "Bearer" before it."""
+    given = [*config.headers.values(), *config.env.values()]
+    return [form for value in given for form in (value, value.strip(), *value.split()[-1:])]
+
+
 class _Tail:
     """The end of what a server writes to stderr: it must not reach our terminal, but says why a server has died."""
 
-    def __init__(self) -> None:
+    def __init__(self, redact: Callable[[str], str]) -> None:
+        self._redact = redact
         self._read = -1
         self._file: TextIO | None = None
         self._text = b""
@@ -202,7 +212,8 @@ class _Tail:
         self._take()
         lines = self._text.decode(errors="replace").split("\n")
         last = next((" ".join(line.split()) for line in reversed(lines) if line.strip()), "")
-        return f" (its last words: {''.join(c for c in last if c.isprintable())[:300]})" if last else ""
+        last = self._redact("".join(c for c in last if c.isprintable()))
+        return f" (its last words: {last[:300]})" if last else ""
 
     def close(self) -> None:
         if self._read < 0:

@@ -77,7 +77,10 @@ class McpServers:
         """Ends all servers; safe to call twice."""
         open_now = [*self._open.values(), *self._left]
         self._open, self._left = {}, []
-        await asyncio.gather(*(one.aclose() for one in open_now), *self._ending)
+        ended = await asyncio.gather(*(one.aclose() for one in open_now), *self._ending, return_exceptions=True)
+        for failure in ended:
+            if isinstance(failure, BaseException):
+                raise failure
 
     async def _offered(self, name: str) -> Offered:
         connection = self._connection(name)

@@ -62,6 +62,29 @@ async def embedded() -> AsyncIterator[Backend]:
     await backend.aclose()
 
 
+kept_loaded: list[Backend] = []
+"""A model that transformers has loaded is shared while somebody has it open: it is loaded once for all tests."""
+
+
+@asynccontextmanager
+async def hf() -> AsyncIterator[Backend]:
+    from mathagent.config import settings
+
+    for package in ("torch", "transformers", "gguf"):
+        pytest.importorskip(package)
+    from mathagent.models.catalog import entry
+    from mathagent.models.transformers_local import connect
+
+    if not (settings().models_dir / entry("smollm2-135m").file_name).is_file():
+        pytest.skip("SmolLM2's weights are not here; run: mathagent models pull smollm2-135m")
+    if not kept_loaded:
+        kept_loaded.append(connect("smollm2-135m?device=cpu", ConnectOptions()))
+        await prepare(kept_loaded[0])
+    backend = connect("smollm2-135m?device=cpu", ConnectOptions())
+    yield backend
+    await backend.aclose()
+
+
 @asynccontextmanager
 async def through_failures() -> AsyncIterator[Backend]:
     """A server that fails every other time, each time otherwise, behind the wrapper that tries again."""
@@ -136,6 +159,7 @@ BACKENDS = [
     pytest.param(half_dead_pool, id="openai at two endpoints, one of them dead"),
     pytest.param(router, id="router"),
     pytest.param(embedded, id="embedded", marks=pytest.mark.model),
+    pytest.param(hf, id="hf", marks=pytest.mark.model),
     pytest.param(openai_on_the_embedded_server, id="openai on the embedded server", marks=pytest.mark.model),
 ]
 pytestmark = pytest.mark.parametrize("opening", BACKENDS)

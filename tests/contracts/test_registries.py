@@ -14,6 +14,7 @@ from mathagent.agents.strategy import Strategy, StrategyConfig
 from mathagent.config import read_settings
 from mathagent.errors import UnknownName, UsageError
 from mathagent.evals.datasets import DATASETS
+from mathagent.evals.probe import PROBE_PROMPTS
 from mathagent.evals.process.critics import CRITICS, PROCESS_PROMPTS, load_critic
 from mathagent.evals.prompt_search.edits import EDIT_PROMPTS
 from mathagent.functions import FUNCTION_PROMPTS
@@ -127,5 +128,5 @@ def test_every_prompt_file_belongs_to_a_strategy_a_role_or_a_person() -> None:
     folder = Path(mathagent.prompts.__file__).parent
     on_disk = {path.relative_to(folder).with_suffix("").as_posix() for path in folder.rglob("*.md")}
     used = {prompt for name in STRATEGIES.table for prompt in STRATEGIES.load(name).prompts}
-    others = (HINTS_PROMPT, *PROCESS_PROMPTS, *EDIT_PROMPTS, *FUNCTION_PROMPTS)
+    others = (HINTS_PROMPT, *PROCESS_PROMPTS, *EDIT_PROMPTS, *FUNCTION_PROMPTS, *PROBE_PROMPTS)
     assert on_disk == used | {role.prompt for role in ROLES} | set(others)

@@ -7,7 +7,6 @@ import os
 import pty
 import re
 import select
-import signal
 import struct
 import sys
 import termios
@@ -16,6 +15,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 
+import preforked
 import pyte
 
 PROMPT = "\n>"  # its space is drawn by moving the cursor
@@ -28,12 +28,19 @@ _SEQUENCE = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]|\x1b\][^\x07]*\x07|\x1b[=>78]
 class Terminal:
     """A Python child on a pseudo-terminal of ``columns`` × 40; ``variables`` are set in its environment.
 
+    ``new`` is for one that has imported nothing; the others are forked (preforked.py).
+
     ``seen`` is all that it wrote, without escape sequences; ``lines`` what a person sees now and saw before, as a
     terminal shows it.
     """
 
     def __init__(
-        self, home: Path, *arguments: str, columns: int = 100, variables: Mapping[str, str] | None = None
+        self,
+        home: Path,
+        *arguments: str,
+        columns: int = 100,
+        variables: Mapping[str, str] | None = None,
+        new: bool = False,
     ) -> None:
         environment = os.environ | {
             "MATHAGENT_HOME": str(home),
@@ -48,10 +55,17 @@ class Terminal:
         self.columns = columns
         self._screen = pyte.HistoryScreen(columns, 40, history=5000)
         self._stream = pyte.ByteStream(self._screen)
-        self.pid, self._fd = pty.fork()
-        if self.pid == 0:
-            fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack("HHHH", 40, columns, 0, 0))
-            os.execve(sys.executable, [sys.executable, *arguments], environment)
+        self._fd, theirs = pty.openpty()
+        fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 40, columns, 0, 0))
+        self._process = preforked.Popen(
+            [sys.executable, *arguments],
+            **dict.fromkeys(("stdin", "stdout", "stderr"), theirs),
+            env=environment,
+            terminal=True,
+            new=new,
+        )
+        os.close(theirs)
+        self.pid: int = self._process.pid
         self._raw, self.seen = b"", ""
         self._read_until = 0
         self.status: int | None = None
@@ -64,8 +78,8 @@ class Terminal:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if self.status is None:
-            os.kill(self.pid, signal.SIGKILL)
-            os.waitpid(self.pid, 0)
+            self._process.kill()
+            self._process.wait()
         os.close(self._fd)
 
     @property
@@ -115,9 +129,8 @@ class Terminal:
         if time.monotonic() > deadline:
             seen = "\n".join(self.lines).rstrip()
             raise AssertionError(f"it did not end; the screen:\n{seen}")
-        _, status = os.waitpid(self.pid, 0)
-        self.status = os.waitstatus_to_exitcode(status)
-        return self.status
+        self.status = code = int(self._process.wait())
+        return code
 
     def _read(self, deadline: float) -> bool:
         """Reads what is there; False at the child's end or the deadline."""

@@ -15,6 +15,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import preforked
 import pytest
 from fake_endpoint import Behaviour, FakeEndpoint
 
@@ -51,14 +52,16 @@ def problems(folder: Path) -> Path:
     return path
 
 
-async def start(endpoint: FakeEndpoint, folder: Path, home: str, *more: str) -> asyncio.subprocess.Process:
+async def start(endpoint: FakeEndpoint, folder: Path, home: str, *more: str, new: bool = False) -> Any:
+    """A process; ``new``: one that has imported nothing, and hashes words in an order of its own."""
     options = f"-s cot --attempts {ATTEMPTS} --temperature 0.7 --seed 11 --concurrency 3 --no-cache --shuffle"
     model = ("-m", "openai:fake", "--base-url", endpoint.url)
-    return await asyncio.create_subprocess_exec(
+    return await preforked.create_subprocess_exec(
         *(sys.executable, "-m", "mathagent", "bench", str(problems(folder)), *options.split(), *model, *more),
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
         env={**os.environ, "MATHAGENT_HOME": str(folder / home)},
+        new=new,
     )
 
 
@@ -83,7 +86,7 @@ def told(records: dict[str, dict[str, Any]]) -> dict[str, Any]:
 async def test_killed_at_20_random_instants_it_has_the_records_of_an_undisturbed_run(
     endpoint: FakeEndpoint, tmp_path: Path
 ) -> None:
-    whole = await start(endpoint, tmp_path, "undisturbed", "--name", "mine")
+    whole = await start(endpoint, tmp_path, "undisturbed", "--name", "mine", new=True)
     _, err = await whole.communicate()
     assert whole.returncode == 0, err
     undisturbed = stored(tmp_path, "undisturbed")
@@ -108,7 +111,7 @@ async def test_killed_at_20_random_instants_it_has_the_records_of_an_undisturbed
         after = stored(tmp_path, "killed")
         assert before.items() <= after.items()  # what was recorded stays as it was
         lost += assert_none_repeated(endpoint, before, asked)
-    last = await start(endpoint, tmp_path, "killed", "--name", "mine", "--json")
+    last = await start(endpoint, tmp_path, "killed", "--name", "mine", "--json", new=True)
     before = stored(tmp_path, "killed")
     out, err = await last.communicate()
     assert last.returncode == 0, err
@@ -135,9 +138,7 @@ def assert_none_repeated(
     return count
 
 
-def asked_or_ended(
-    endpoint: FakeEndpoint, process: asyncio.subprocess.Process, requests: int
-) -> Callable[[], bool]:
+def asked_or_ended(endpoint: FakeEndpoint, process: Any, requests: int) -> Callable[[], bool]:
     return lambda: len(endpoint.bodies) >= requests or process.returncode is not None
 
 
@@ -161,7 +162,7 @@ async def test_ctrl_c_finishes_what_is_in_flight_and_says_how_to_go_on(
     assert b"Traceback" not in err
     assert len(stored(tmp_path, "home")) == len(endpoint.bodies)  # all that was begun is there
     endpoint.will(delay_s=0)
-    resumed = await asyncio.create_subprocess_exec(
+    resumed = await preforked.create_subprocess_exec(
         *(sys.executable, "-m", "mathagent", "bench", "--resume", "mine", "--json"),
         stdout=asyncio.subprocess.PIPE,
         env={**os.environ, "MATHAGENT_HOME": str(tmp_path / "home")},

@@ -8,14 +8,21 @@ import subprocess
 import sys
 from pathlib import Path
 
+import preforked
 import pytest
 
 COMMAND = [sys.executable, "-m", "mathagent"]
 
 
-def run(*arguments: object) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [*COMMAND, *map(str, arguments)], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=120
+def run(*arguments: object, new: bool = False) -> subprocess.CompletedProcess[str]:
+    """``new``: a process that has imported nothing, as a person's."""
+    return preforked.run(
+        [*COMMAND, *map(str, arguments)],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        new=new,
     )
 
 
@@ -78,7 +85,7 @@ def test_bench_calibrate_solve(tmp_path: Path) -> None:
 
 def test_the_table_says_where_it_went(tmp_path: Path) -> None:
     records = benched(tmp_path, 20)
-    done = run("calibrate", records, "--out", tmp_path / "shipped", "-s", "cot")
+    done = run("calibrate", records, "--out", tmp_path / "shipped", "-s", "cot", new=True)
     assert done.returncode == 0, done.stderr
     lines = done.stdout.splitlines()
     assert lines[0].split() == ["strategy", "answers", "none", "right", "Brier", "ECE", "AURC"]

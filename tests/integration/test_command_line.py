@@ -1,4 +1,7 @@
-"""The command line as a person or a script meets it: real processes, the scripted model, every kind of bad input."""
+"""The command line as a person or a script meets it: real processes, the scripted model, every kind of bad input.
+
+Those with ``new=True`` start as a person's do; the others are forked by a process that has imported mathagent.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,7 @@ import sys
 import time
 from pathlib import Path
 
+import preforked
 import pytest
 
 COMMAND = [sys.executable, "-m", "mathagent"]
@@ -17,15 +21,16 @@ PROGRAM = "```python\ndef solution():\n    return 6 * 7\n```"
 
 
 def run(
-    *arguments: str, stdin: str | bytes | None = None, env: dict[str, str] | None = None
+    *arguments: str, stdin: str | bytes | None = None, env: dict[str, str] | None = None, new: bool = False
 ) -> subprocess.CompletedProcess[str]:
     data = stdin.encode() if isinstance(stdin, str) else stdin
-    done = subprocess.run(
+    done = preforked.run(
         [*COMMAND, *arguments],
         input=data,
         stdin=subprocess.DEVNULL if data is None else None,
         capture_output=True,
         timeout=120,
+        new=new,
         env={**os.environ, **(env or {})},
     )
     return subprocess.CompletedProcess(done.args, done.returncode, done.stdout.decode(), done.stderr.decode())
@@ -49,7 +54,7 @@ def assert_one_line_error(done: subprocess.CompletedProcess[str], code: int, *wo
 
 
 def test_solve_shows_program_output_answer_and_cost(tmp_path: Path) -> None:
-    done = run("solve", "What is 6*7?", "--strategy", "pal", "--model", script(tmp_path, PROGRAM))
+    done = run("solve", "What is 6*7?", "--strategy", "pal", "--model", script(tmp_path, PROGRAM), new=True)
     assert done.returncode == 0, done.stderr
     assert "42" in done.stdout
     assert "uncalibrated" in done.stdout
@@ -160,7 +165,7 @@ def test_a_sandbox_that_confines_nothing_must_be_asked_for_loudly() -> None:
 
 
 def test_bad_stdin() -> None:
-    assert_one_line_error(run("solve", stdin=b""), 2, "standard input is empty")
+    assert_one_line_error(run("solve", stdin=b"", new=True), 2, "standard input is empty")
     assert_one_line_error(run("solve", stdin=b"\x89PNG\r\n\xff\xfe"), 2, "not UTF-8")
     assert_one_line_error(run("solve", stdin=b"a\x00b"), 2, "NUL")
     assert_one_line_error(run("solve", stdin="x" * 1_000_000), 2, "1,000,000 characters")
@@ -207,7 +212,8 @@ def test_no_answer_is_exit_1(tmp_path: Path) -> None:
 def test_budget_end_is_exit_3_with_the_best_so_far(tmp_path: Path) -> None:
     replies = [f"\\boxed{{{answer}}}" for answer in (1, 2, 1, 3)]
     done = run(
-        "solve", "x", "-m", script(tmp_path, *replies), "--set", "over=cot", "--budget-calls", "4", "--json"
+        *("solve", "x", "-s", "self-consistency", "-m", script(tmp_path, *replies)),
+        *("--set", "over=cot", "--budget-calls", "4", "--json"),
     )
     assert done.returncode == 3
     solution = json.loads(done.stdout)
@@ -217,14 +223,15 @@ def test_budget_end_is_exit_3_with_the_best_so_far(tmp_path: Path) -> None:
 def test_ctrl_c_keeps_the_best_so_far(tmp_path: Path) -> None:
     replies = [*(f"\\boxed{{{answer}}}" for answer in (1, 2, 1, 3)), *[{"text": "late", "delay_s": 60}] * 4]
     model = script(tmp_path, *replies)
-    process = subprocess.Popen(
-        [*COMMAND, "solve", "x", "-m", model, "--set", "over=cot"],
+    process = preforked.Popen(
+        [*COMMAND, "solve", "x", "-s", "self-consistency", "-m", model, "--set", "over=cot"],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
     )
-    time.sleep(6)
+    lines = iter(process.stderr.readline, "")
+    assert any(line.startswith("4 of 16 samples") for line in lines), "it ended before its first vote"
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=60)
     assert process.returncode == 130, err
@@ -233,8 +240,8 @@ def test_ctrl_c_keeps_the_best_so_far(tmp_path: Path) -> None:
 
 
 def test_version_and_help() -> None:
-    assert run("--version").stdout.startswith("mathagent ")
-    assert "solve" in run("--help").stdout
+    assert run("--version", new=True).stdout.startswith("mathagent ")
+    assert "solve" in run("--help", new=True).stdout
     assert "--budget-seconds" in run("solve", "--help").stdout
 
 
@@ -258,7 +265,7 @@ def test_bench_table_json_output_and_resume(tmp_path: Path) -> None:
     records = [json.loads(line) for line in (tmp_path / "records.jsonl").read_text().splitlines()]
     assert [record["outcome"] for record in records] == ["correct", "correct", "incorrect"]
     empty = script(tmp_path)
-    again = run("bench", str(file), "-s", "cot", "-m", empty, "--json")
+    again = run("bench", str(file), "-s", "cot", "-m", empty, "--json", new=True)
     assert again.returncode == 0, again.stderr
     summary = json.loads(again.stdout)[0]
     assert (summary["problems"], summary["correct"], summary["failures"]) == (3, 2, {"wrong": 1})
@@ -276,7 +283,7 @@ def test_kill_9_loses_and_repeats_nothing(tmp_path: Path) -> None:
     file = problems(tmp_path, 6)
     slow = [{"text": f"\\boxed{{{2 * n}}}", "delay_s": 0 if n < 3 else 60} for n in range(6)]
     arguments = ["bench", str(file), "-s", "cot", "--concurrency", "1", "--json"]
-    process = subprocess.Popen([*COMMAND, *arguments, "-m", script(tmp_path, *slow)], stderr=subprocess.DEVNULL)
+    process = preforked.Popen([*COMMAND, *arguments, "-m", script(tmp_path, *slow)], stderr=subprocess.DEVNULL)
     deadline = time.monotonic() + 60
     runs = Path(os.environ["MATHAGENT_HOME"]) / "runs.db"
     while count_records(runs) < 3:

@@ -7,14 +7,21 @@ import subprocess
 import sys
 from pathlib import Path
 
+import preforked
 import pytest
 
 COMMAND = [sys.executable, "-m", "mathagent"]
 
 
-def run(*arguments: object) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [*COMMAND, *map(str, arguments)], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=240
+def run(*arguments: object, new: bool = False) -> subprocess.CompletedProcess[str]:
+    """``new``: a process that has imported nothing, as a person's."""
+    return preforked.run(
+        [*COMMAND, *map(str, arguments)],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=240,
+        new=new,
     )
 
 
@@ -33,7 +40,7 @@ def benched(folder: Path, name: str, right: set[int], count: int = 12) -> Path:
 
 def test_two_files_are_compared(tmp_path: Path) -> None:
     first, second = benched(tmp_path, "first", set(range(4))), benched(tmp_path, "second", set(range(1, 12)))
-    done = run("compare", first, second)
+    done = run("compare", first, second, new=True)
     assert done.returncode == 0, done.stderr
     assert "exact McNemar" in done.stdout
     assert "items are needed to tell these apart" in done.stdout

@@ -8,17 +8,20 @@ import subprocess
 import sys
 from pathlib import Path
 
+import preforked
+
 COMMAND = [sys.executable, "-m", "mathagent"]
 
 
-def run(*arguments: str, **env: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [*COMMAND, *arguments], capture_output=True, text=True, timeout=120, env={**os.environ, **env}
+def run(*arguments: str, new: bool = False, **env: str) -> subprocess.CompletedProcess[str]:
+    """``new``: a process that has imported nothing, as a person's."""
+    return preforked.run(
+        [*COMMAND, *arguments], capture_output=True, text=True, timeout=120, new=new, env={**os.environ, **env}
     )
 
 
 def test_doctor_reports_every_area() -> None:
-    done = run("doctor", "--json")
+    done = run("doctor", "--json", new=True)
     findings = json.loads(done.stdout)
     areas = {finding["area"] for finding in findings}
     assert {"machine", "storage", "models", "endpoint", "extras", "sandbox subprocess"} <= areas
@@ -52,7 +55,7 @@ def test_doctor_names_an_unknown_default_model() -> None:
 
 
 def test_models_list(tmp_path: Path) -> None:
-    rows = json.loads(run("models", "list", "--json", MATHAGENT_HOME=str(tmp_path)).stdout)
+    rows = json.loads(run("models", "list", "--json", new=True, MATHAGENT_HOME=str(tmp_path)).stdout)
     assert {row["name"] for row in rows} == {
         *("qwen2.5-coder-1.5b", "qwen2.5-coder-0.5b", "smollm2-135m", "minilm")
     }

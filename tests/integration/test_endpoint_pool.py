@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import socket
 from collections.abc import AsyncIterator
 
 import pytest
 from fake_endpoint import Behaviour, FakeEndpoint
 
+from mathagent.budget import Budget
 from mathagent.errors import BackendError, UnsupportedOption, UsageError
+from mathagent.models import openai_endpoint
 from mathagent.models.base import ChatRequest, ConnectOptions, PartialReply, prepare
 from mathagent.models.circuit_breaker import CircuitBreaker
 from mathagent.models.openai_compat import OpenAICompatible, connect
 from mathagent.models.openai_pool import EndpointPool
+from mathagent.solver import Solver
 from mathagent.types import Completion, Message, SamplingParams
 
 
@@ -142,6 +146,65 @@ async def test_a_wrong_request_goes_to_one_only(servers: list[FakeEndpoint], ope
         await both.complete(ask())
     assert sum(len(one.bodies) for one in servers) == 1
     assert all(one.breaker.state == "closed" for one in both.members)
+
+
+STATED = [
+    (
+        {"message": "prompt is too long", "type": "invalid_request_error", "code": "context_length_exceeded"},
+        1,
+        400,
+    ),
+    ({"message": "bad", "type": "BadRequestError", "code": "400"}, 1, 400),
+    ({"message": "something else is wrong with it"}, 2, 200),
+    ("wrong, somehow", 2, 200),
+]
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize(("error", "asked", "status"), STATED)
+async def test_a_wrong_request_that_is_told_with_status_200_harms_no_endpoint(
+    servers: list[FakeEndpoint], opened: Opened, error: object, asked: int, status: int, stream: bool
+) -> None:
+    both = pool(servers, opened, Clock())
+    body = json.dumps({"error": error})
+    as_event = {"raw": f"data: {body}\n\n".encode(), "content_type": "text/event-stream"}
+    for one in servers:
+        one.will(**(as_event if stream else {"raw": body.encode()}))
+    for number in range(4):  # more than it takes to open a circuit
+        with pytest.raises(BackendError) as caught:
+            await both.complete(ask(str(number)), (lambda *_: None) if stream else None)
+        assert caught.value.status == status
+        assert not caught.value.retryable
+    assert sum(len(one.bodies) for one in servers) == 4 * asked
+    assert [member.breaker.state for member in both.members] == ["closed", "closed"]
+    for one in servers:
+        one.behaviour = Behaviour()
+    assert await both.complete(ask())
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "state"),
+    [
+        ({"message": "no such model", "type": "invalid_request_error", "code": "model_not_found"}, 404, "open"),
+        ({"message": "key?", "type": "authentication_error"}, 401, "open"),
+        ({"message": "pay first", "type": "insufficient_quota"}, 429, "open"),
+        ("Unexpected endpoint or method. (POST /chat/completions)", 404, "open"),
+        ({"message": "too fast", "type": "rate_limit_error"}, 429, "closed"),
+        ({"message": "oh", "type": "InternalServerError", "code": 500}, 500, "closed"),
+        ({"message": "oh", "type": "overloaded_error"}, 503, "closed"),
+    ],
+)
+async def test_what_an_endpoint_tells_of_itself_with_status_200_is_its_own_fault(
+    servers: list[FakeEndpoint], opened: Opened, error: object, status: int, state: str
+) -> None:
+    both = pool(servers, opened, Clock())
+    servers[0].will(raw=json.dumps({"error": error}).encode())
+    for number in range(2):
+        assert await both.complete(ask(str(number)))  # the other one answers
+    assert both.members[0].breaker.state == state
+    with pytest.raises(BackendError) as caught:
+        await both.members[0].backend.complete(ask())
+    assert caught.value.status == status
 
 
 async def test_a_refused_key_of_one_is_overcome(servers: list[FakeEndpoint], opened: Opened) -> None:
@@ -301,6 +364,62 @@ async def test_a_server_that_says_nothing_and_one_that_is_not_there(
         await prepare(backend)
         assert backend.identity == f"openai:m@{url}"
         assert not backend.capabilities.grammar
+
+
+async def test_a_silent_server_is_asked_once_by_all_and_not_again_soon(
+    servers: list[FakeEndpoint], opened: Opened, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(openai_endpoint, "ASKING_WHO_S", 0.5)
+    server = servers[0]
+    server.models_delay_s = None
+    backend = connect("m", ConnectOptions(base_url=server.url))
+    assert isinstance(backend, OpenAICompatible)
+    opened.append(backend)
+    await asyncio.gather(*(prepare(backend) for _ in range(20)))
+    asked = server.asked_for_models
+    assert asked <= 1
+    await prepare(backend)
+    assert server.asked_for_models == asked
+    assert await backend.complete(ask())
+    monkeypatch.setattr(openai_endpoint, "ASKING_WHO_S", 3600)
+    monkeypatch.setattr(backend, "_silent_until", 0.0)  # the pause is over
+    server.models_delay_s, server.models = 0.0, {"data": [{"id": "m", "owned_by": "vllm"}]}
+    await prepare(backend)
+    assert server.asked_for_models == asked + 1
+    assert backend.capabilities.grammar
+
+
+async def test_who_stops_waiting_for_a_silent_server_ends_no_other_wait(
+    servers: list[FakeEndpoint], opened: Opened, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(openai_endpoint, "ASKING_WHO_S", 3600)
+    server = servers[0]
+    server.models_delay_s, server.models = None, {"data": [{"id": "m", "owned_by": "vllm"}]}
+    backend = connect("m", ConnectOptions(base_url=server.url))
+    assert isinstance(backend, OpenAICompatible)
+    opened.append(backend)
+    patient = asyncio.ensure_future(prepare(backend))
+    await prepare(backend, 0.01)
+    assert not patient.done()
+    assert not backend.capabilities.grammar
+    server.models_known.set()
+    await patient
+    assert backend.capabilities.grammar
+    assert server.asked_for_models == 1
+
+
+async def test_the_budget_of_a_solve_holds_while_its_server_is_silent(
+    servers: list[FakeEndpoint], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(openai_endpoint, "ASKING_WHO_S", 3600)
+    servers[0].models_delay_s = None
+    servers[0].will(delay_s=None)
+    async with Solver("openai:m", base_url=servers[0].url, cache=False, checkpoints=False) as solver:
+        async with asyncio.timeout(60):
+            solution = await solver.solve("What is 6*7?", "cot", budget=Budget(max_seconds=0.2))
+    assert solution.stopped == "budget"
+    assert solution.seconds >= 0.2
+    assert servers[0].bodies == []  # its seconds were over before the model was asked
 
 
 async def test_a_thinking_budget_that_no_server_can_follow_is_refused(

@@ -10,6 +10,7 @@ import sys
 import time
 from pathlib import Path
 
+import preforked
 import pytest
 
 from mathagent.events import SolveFinished, event_adapter
@@ -25,13 +26,13 @@ def script(folder: Path, *replies: object) -> list[str]:
 
 
 def run(*arguments: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
+    return preforked.run(
         [*COMMAND, *arguments], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=120, cwd=cwd
     )
 
 
 def start(*arguments: str) -> subprocess.Popen[str]:
-    return subprocess.Popen(
+    return preforked.Popen(
         [*COMMAND, *arguments], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
 

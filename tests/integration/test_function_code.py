@@ -131,6 +131,35 @@ def test_nothing_of_a_hidden_test_is_told(sandbox: Sandbox) -> None:
     assert digits(options_of(sandbox, backend), tests=[({"n": 4711}, 13)])(44) == 8
 
 
+@pytest.mark.parametrize(
+    ("cheat", "kind"),
+    [
+        ("raise ValueError(given)", "ValueError"),
+        ("raise type('Of' + given, (Exception,), {})", "an error of its own"),
+        ("digits = None", "no such function"),
+    ],
+)
+def test_nothing_of_a_hidden_test_is_told_by_code_that_reads_it_while_it_is_loaded(
+    sandbox: Sandbox, cheat: str, kind: str
+) -> None:
+    code = (
+        "import json\ndef digits(n):\n    return 3\nfound = json.load(open('arguments.json'))['n']\n"
+        f"given = f'{{found}}'\nif found != 12:\n    {cheat}"
+    )
+    told = f"The code cannot be used: {kind} for other inputs than those of the examples"
+    backend = ScriptedBackend([block(code), Reply(text=GOOD, contains=(told,), lacks=("4711", "Traceback"))])
+    assert digits(options_of(sandbox, backend), tests=[({"n": 4711}, 13)])(44) == 8
+
+
+@pytest.mark.parametrize("raised", ["type('Of' + str(n), (Exception,), {})", "SystemExit(n)"])
+def test_nothing_of_a_hidden_test_is_told_by_the_name_of_an_error(sandbox: Sandbox, raised: str) -> None:
+    code = f"def digits(n):\n    if n != 12:\n        raise {raised}\n    return 3"
+    kind = "SystemExit" if raised.startswith("S") else "an error of its own"
+    told = f"failed ({kind}) for other inputs"
+    backend = ScriptedBackend([block(code), Reply(text=GOOD, contains=(told,), lacks=("4711",))])
+    assert digits(options_of(sandbox, backend), tests=[({"n": 4711}, 13)])(44) == 8
+
+
 def test_the_last_try_ends_it(sandbox: Sandbox) -> None:
     backend = ScriptedBackend(["no"] * 3 + [block("def digits(n):\n    return 4")] * 7)
     with pytest.raises(

@@ -10,6 +10,7 @@ import sys
 import time
 from pathlib import Path
 
+import preforked
 import pytest
 
 from mathagent.config import settings
@@ -18,9 +19,10 @@ from mathagent.evals.records import RecordStore, read_records
 COMMAND = [sys.executable, "-m", "mathagent"]
 
 
-def run(*arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [*COMMAND, *arguments], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=200
+def run(*arguments: str, new: bool = False) -> subprocess.CompletedProcess[str]:
+    """``new``: a process that has imported nothing, as a person's."""
+    return preforked.run(
+        [*COMMAND, *arguments], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=200, new=new
     )
 
 
@@ -54,7 +56,7 @@ def test_table_json_records_and_resume(tmp_path: Path, processbench: str) -> Non
     assert "\x1b" not in done.stdout + done.stderr
     assert [record.answer for record in read_records(out)] == ["step 2", "correct", "step 2"]
     script(tmp_path)  # no reply is left: whatever is asked now fails
-    again = run(*arguments, "--json")
+    again = run(*arguments, "--json", new=True)
     assert again.returncode == 0, again.stderr
     (result,) = json.loads(again.stdout)
     assert result["processbench"]["subsets"]["toy"]["error_accuracy"] == 0.5
@@ -97,7 +99,7 @@ def test_scorers_are_measured_like_roles(tmp_path: Path, processbench: str) -> N
 def test_a_killed_run_goes_on_where_it_was(tmp_path: Path, processbench: str) -> None:
     model = script(tmp_path, r"\boxed{1}", {"text": r"\boxed{-1}", "delay_s": 60})
     arguments = ["judge-bench", processbench, "-m", model, "--concurrency", "1", "--name", "mine", "--no-cache"]
-    process = subprocess.Popen([*COMMAND, *arguments], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    process = preforked.Popen([*COMMAND, *arguments], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     for _ in range(1200):
         if settings().runs_path.exists():
             store = RecordStore(settings().runs_path)

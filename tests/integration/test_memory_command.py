@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import preforked
 import pytest
 
 COMMAND = [sys.executable, "-m", "mathagent"]
@@ -16,7 +17,7 @@ HENS = "A farm has 12 hens. Each lays 3 eggs. How many eggs are there?"
 
 
 def run(*arguments: str, stdin: bytes | None = None, **variables: str) -> subprocess.CompletedProcess[bytes]:
-    return subprocess.run(
+    return preforked.run(
         [*COMMAND, *arguments],
         input=stdin,
         stdin=subprocess.DEVNULL if stdin is None else None,
@@ -61,7 +62,7 @@ def test_one_memory_flows_into_another(notes: Path, tmp_path: Path) -> None:
 
 def test_a_reader_may_go(tmp_path: Path) -> None:
     assert run("memory", "add", "--facts").returncode == 0
-    process = subprocess.Popen([*COMMAND, "memory", "export"], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    process = preforked.Popen([*COMMAND, "memory", "export"], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     assert process.stdout is not None
     assert process.stderr is not None
     process.stdout.readline()

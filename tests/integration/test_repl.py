@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from mathagent.strategies import DEFAULT_STRATEGY
 from tests.integration.terminal import ALT_ENTER, CTRL_C, CTRL_D, ENTER, PROMPT, TAB, UP, Terminal
 
 APP = Path(__file__).with_name("repl_app.py")
@@ -134,9 +135,9 @@ def test_with_the_real_solver_and_a_scripted_model(tmp_path: Path) -> None:
 
 
 def test_the_command_without_a_problem_opens_a_session_with_the_defaults(tmp_path: Path) -> None:
-    with Terminal(tmp_path / "home", "-m", "mathagent", "solve") as terminal:
+    with Terminal(tmp_path / "home", "-m", "mathagent", "solve", new=True) as terminal:
         terminal.press("/strategy", ENTER)
-        terminal.expect("* self-consistency")
+        terminal.expect(f"* {DEFAULT_STRATEGY}")
         terminal.expect(PROMPT)  # a key pressed between two prompts is lost
         terminal.press(CTRL_D)
         assert terminal.leave() == 0

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import preforked
 import pytest
 from fake_endpoint import Behaviour, FakeEndpoint
 
@@ -113,7 +114,7 @@ def options(
 class App:
     """A process that solves."""
 
-    def __init__(self, process: asyncio.subprocess.Process) -> None:
+    def __init__(self, process: Any) -> None:
         self.process = process
         self.kinds: list[str] = []
         self.solve_id = ""
@@ -122,7 +123,7 @@ class App:
     @classmethod
     async def start(cls, given: dict[str, Any]) -> App:
         return cls(
-            await asyncio.create_subprocess_exec(
+            await preforked.create_subprocess_exec(
                 sys.executable, str(APP), json.dumps(given), stdout=asyncio.subprocess.PIPE
             )
         )
@@ -360,7 +361,7 @@ async def test_another_model_or_code_is_refused(monkeypatch: pytest.MonkeyPatch)
 
 async def command(*arguments: str) -> tuple[int, str, str]:
     """``mathagent solve`` in a process of its own: exit code, stdout, stderr."""
-    process = await asyncio.create_subprocess_exec(
+    process = await preforked.create_subprocess_exec(
         *(sys.executable, "-m", "mathagent", "solve", *arguments),
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE,

@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import preforked
 import pytest
 
 from mathagent.evals.records import Record
@@ -35,13 +36,14 @@ def solution(*certificate: Check, **more: Any) -> Solution:
     return Solution(**(values | more))
 
 
-def verify(*arguments: str, stdin: str | bytes = b"") -> subprocess.CompletedProcess[str]:
+def verify(*arguments: str, stdin: str | bytes = b"", new: bool = False) -> subprocess.CompletedProcess[str]:
     data = stdin.encode() if isinstance(stdin, str) else stdin
-    done = subprocess.run(
+    done = preforked.run(
         [sys.executable, "-m", "mathagent", "verify", *arguments],
         input=data,
         capture_output=True,
         timeout=120,
+        new=new,
         env=os.environ | {"MATHAGENT_MODEL": "openai:there-is-no-model"},
     )
     return subprocess.CompletedProcess(done.args, done.returncode, done.stdout.decode(), done.stderr.decode())
@@ -50,7 +52,7 @@ def verify(*arguments: str, stdin: str | bytes = b"") -> subprocess.CompletedPro
 def test_what_holds_is_shown_and_the_exit_code_says_so(tmp_path: Path) -> None:
     path = tmp_path / "solution.json"
     path.write_text(solution(OWN, REVERSE).model_dump_json(indent=2), encoding="utf-8")
-    done = verify(str(path))
+    done = verify(str(path), new=True)
     assert (done.returncode, done.stderr) == (0, "")
     assert "answer: 18" in done.stdout
     assert done.stdout.count("✓") == 2

@@ -17,13 +17,14 @@ from langgraph.runtime import Runtime
 
 from mathagent.agents.blocks.agree_or_escalate import all_agree
 from mathagent.agents.blocks.check import voters
-from mathagent.agents.blocks.part import run_part, with_update
+from mathagent.agents.blocks.part import run_part, run_part_or_lose_it, with_update
 from mathagent.agents.blocks.select import answer_classes, majority, nothing
 from mathagent.agents.blocks.verify import WEIGHTS, choose_verified, verify
 from mathagent.agents.context import RunContext
 from mathagent.agents.state import PartEnd, SolveState
 from mathagent.agents.strategy import Strategy, StrategyConfig
-from mathagent.events import Voted
+from mathagent.errors import BackendError
+from mathagent.events import Voted, Warned
 from mathagent.types import Candidate, Check, Failure, Trial
 
 Parts = Sequence[tuple[Strategy, StrategyConfig]]
@@ -37,10 +38,15 @@ MOST_NAME = 40
 NO_ANSWER = Candidate(failure=Failure(kind="no-answer", message="this part gave no answer"))
 
 
-def first_sure(parts: Parts, *, threshold: float, ask_verifier: bool) -> StateGraph[Any, Any, Any, Any]:
+def first_sure(
+    parts: Parts, *, threshold: float, ask_verifier: bool, own_models: bool = False
+) -> StateGraph[Any, Any, Any, Any]:
     """Each part in turn, until one is sure: it has an answer, no check of it fails, and its own confidence is at least
     ``threshold``. Checks that cost no call are always made; ``ask_verifier`` lets a verifier propose more where the
-    confidence suffices."""
+    confidence suffices.
+
+    ``own_models``: each part has a model of its own. One whose model fails is a part without an answer, and the next
+    is asked; only where there is neither a next one nor an earlier answer does the solve end by the error."""
 
     async def settle(
         context: RunContext, state: SolveState, trial: Trial, end: PartEnd
@@ -56,7 +62,7 @@ def first_sure(parts: Parts, *, threshold: float, ask_verifier: bool) -> StateGr
     async def select(context: RunContext, state: SolveState) -> dict[str, Any]:
         return latest_standing(state)
 
-    return _joined(parts, settle, select)
+    return _joined(parts, settle, select, own_models=own_models)
 
 
 def both(parts: Parts, *, ask_verifier: bool) -> StateGraph[Any, Any, Any, Any]:
@@ -185,13 +191,20 @@ def _votes(state: SolveState, trials: Sequence[Trial]) -> list[Candidate]:
     return voters(state.problem, [_candidate(state, trial) for trial in trials])
 
 
-def _joined(parts: Parts, settle: Settle, select: Select) -> StateGraph[Any, Any, Any, Any]:
+def _joined(
+    parts: Parts, settle: Settle, select: Select, *, own_models: bool = False
+) -> StateGraph[Any, Any, Any, Any]:
     """A node for each part → select; after each, select where the rest need not run or the budget has ended."""
 
-    def solving(strategy: Strategy, config: StrategyConfig) -> Any:
+    def solving(number: int, strategy: Strategy, config: StrategyConfig) -> Any:
         async def solve(state: SolveState, runtime: Runtime[RunContext]) -> dict[str, Any]:
             context = runtime.context
-            trial, update = await run_part(context, state, strategy, config)
+            if not own_models:
+                trial, update = await run_part(context, state, strategy, config)
+            else:
+                trial, update, error = await run_part_or_lose_it(context, state, strategy, config)
+                if error is not None:
+                    context.emit(Warned(message=_without(strategy, error, state, is_last=number == len(parts))))
             trial, settled, more = await settle(context, with_update(state, update), trial, update["ends"][0])
             return {**update, **more, "trials": [trial], "agreed": settled}
 
@@ -202,8 +215,8 @@ def _joined(parts: Parts, settle: Settle, select: Select) -> StateGraph[Any, Any
 
     graph = StateGraph(SolveState, context_schema=RunContext)
     names = [node_name(number, strategy) for number, (strategy, _) in enumerate(parts, start=1)]
-    for name, (strategy, config) in zip(names, parts, strict=True):
-        graph.add_node(name, solving(strategy, config))
+    for number, (name, (strategy, config)) in enumerate(zip(names, parts, strict=True), start=1):
+        graph.add_node(name, solving(number, strategy, config))
     graph.add_node("select", conclude)
     graph.add_edge(START, names[0])
     for name, following in pairwise(names):
@@ -211,6 +224,15 @@ def _joined(parts: Parts, settle: Settle, select: Select) -> StateGraph[Any, Any
     graph.add_edge(names[-1], "select")
     graph.add_edge("select", END)
     return graph
+
+
+def _without(strategy: Strategy, error: BackendError, state: SolveState, *, is_last: bool) -> str:
+    """What is said of a part whose model failed. Raises ``error`` where nothing can make up for it."""
+    if not is_last:
+        return f"{strategy.name}: {error}; going on with the next"
+    if not any(trial.candidate is not None for trial in state.trials):
+        raise error
+    return f"{strategy.name}: {error}; an earlier answer stands"
 
 
 def _after(following: str) -> Callable[[SolveState], str]:

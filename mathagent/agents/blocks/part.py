@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from mathagent.agents.blocks.solve_within import solve_within
@@ -9,7 +10,10 @@ from mathagent.agents.context import RunContext
 from mathagent.agents.graph import compiled
 from mathagent.agents.state import PartEnd, SolveState
 from mathagent.agents.strategy import Strategy, StrategyConfig
-from mathagent.types import Trial
+from mathagent.budget import Meter
+from mathagent.errors import BackendError
+from mathagent.events import CandidateProposed
+from mathagent.types import Candidate, Failure, Trial
 
 
 def witness(end: SolveState) -> int | None:
@@ -34,15 +38,14 @@ async def run_part(
     What ends it early is raised, as by ``solve_within``; the end of the budget is no such thing.
     """
     done = len(state.candidates)
-    tokens, seconds = context.meter.usage.completion_tokens, context.meter.seconds
+    spent = _spending(context.meter)
     end = await solve_within(context, state.problem, compiled(strategy, config), done, state.drawn)
     place = witness(end)
     trial = Trial(
         strategy=strategy.name,
         answer=end.answer if place is not None else None,
         candidate=None if place is None else done + place,
-        tokens=context.meter.usage.completion_tokens - tokens,
-        seconds=round(context.meter.seconds - seconds, 3),
+        **spent(),
     )
     left = PartEnd(
         answer=trial.answer,
@@ -58,6 +61,34 @@ async def run_part(
         "ends": [left],
     }
     return trial, update
+
+
+async def run_part_or_lose_it(
+    context: RunContext, state: SolveState, strategy: Strategy, config: StrategyConfig
+) -> tuple[Trial, dict[str, Any], BackendError | None]:
+    """As ``run_part``; where the part's model fails, its trial has no answer, a candidate says why, and the error comes
+    along."""
+    spent = _spending(context.meter)
+    try:
+        return (*await run_part(context, state, strategy, config), None)
+    except BackendError as error:
+        lost = Candidate(failure=Failure(kind="model-error", message=str(error)))
+        context.emit(CandidateProposed(sample=len(state.candidates), candidate=lost))
+        update = {"candidates": [lost], "limit": None, "ends": [PartEnd(confidence_basis="its model failed")]}
+        return Trial(strategy=strategy.name, answer=None, candidate=None, **spent()), update, error
+
+
+def _spending(meter: Meter) -> Callable[[], dict[str, Any]]:
+    """What is used from now on: call it at the end, for a Trial."""
+    tokens, seconds = meter.usage.completion_tokens, meter.seconds
+
+    def spent() -> dict[str, Any]:
+        return {
+            "tokens": meter.usage.completion_tokens - tokens,
+            "seconds": round(meter.seconds - seconds, 3),
+        }
+
+    return spent
 
 
 def with_update(state: SolveState, update: dict[str, Any]) -> SolveState:

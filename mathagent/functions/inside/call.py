@@ -26,7 +26,7 @@ def _report(name: str, arguments: dict[str, Any]) -> dict[str, Any]:
     try:
         import written  # type: ignore[import-not-found]
     except BaseException as error:  # noqa: BLE001 - whatever the module raises is its outcome
-        return {"stage": "load", "problem": _told(error)}
+        return {"stage": "load", "problem": _told(error), "error": type(error).__name__}
     function = getattr(written, name, None)
     if not callable(function):
         return {"stage": "function", "problem": f"the code defines no function {name}"}

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from mathagent.agents.checkpoints import Checkpoints
-from mathagent.errors import UsageError
+from mathagent.errors import BackendError, UsageError
+from mathagent.events import Event, Warned
 from mathagent.models.base import Capabilities, ChatRequest
 from mathagent.models.router import Router
 from mathagent.models.scripted import Reply, ScriptedBackend
@@ -71,6 +72,43 @@ async def test_where_the_last_has_no_answer_that_of_an_earlier_one_stands() -> N
     solution = await solved(saying("small", "5", "5", "6", "8", "9"), saying("large", ""))
     assert solution.answer == "5"
     assert "none of" in solution.confidence_basis
+
+
+def failing(name: str) -> ScriptedBackend:
+    return ScriptedBackend(lambda *_: Reply(error=f"{name} is down", status=503), name=f"script:{name}")
+
+
+@pytest.mark.parametrize("durable", [False, True])
+async def test_a_model_that_fails_is_followed_by_the_next(tmp_path: Path, durable: bool) -> None:
+    events: list[Event] = []
+    solution = await solved(
+        failing("small"), saying("large", "42"), tmp=tmp_path if durable else None, on_event=events.append
+    )
+    assert solution.answer == "42"
+    assert solution.stopped == "finished"
+    assert [(one.strategy, one.accepted) for one in solution.trials] == [
+        ("self-consistency on script:small", False),
+        ("self-consistency on script:large", True),
+    ]
+    warnings = [one.message for one in events if isinstance(one, Warned)]
+    assert warnings == ["self-consistency on script:small: small is down; going on with the next"]
+    assert [one.failure.kind for one in solution.candidates if one.failure] == ["model-error"]
+
+
+async def test_where_the_last_fails_the_answer_of_an_earlier_one_stands() -> None:
+    events: list[Event] = []
+    small = saying("small", "5", "5", "6", "8", "9")
+    solution = await solved(small, failing("large"), on_event=events.append)
+    assert solution.answer == "5"
+    assert solution.stopped == "finished"
+    assert "none of" in solution.confidence_basis
+    (warned,) = [one.message for one in events if isinstance(one, Warned)]
+    assert warned.endswith("large is down; an earlier answer stands")
+
+
+async def test_where_all_fail_the_last_error_is_told() -> None:
+    with pytest.raises(BackendError, match="large is down"):
+        await solved(failing("small"), failing("large"))
 
 
 async def test_the_threshold_is_the_users() -> None:

@@ -90,19 +90,41 @@ async def test_a_trusted_tool_is_called_and_seen(servers: McpServers, events: li
     assert [one.message for one in events if isinstance(one, Warned) and "gone" in one.message]
 
 
-async def test_a_person_is_asked_before_the_first_call_of_a_tool(servers: McpServers, events: list[Event]) -> None:
+def adding(a: int, b: int) -> ApproveTool:
+    return ApproveTool(tool="toy.add", description="Adds two numbers.", arguments=f'{{"a": {a}, "b": {b}}}')
+
+
+async def test_a_person_is_asked_before_each_call_and_sees_what_with(
+    servers: McpServers, events: list[Event]
+) -> None:
     asked: list[Request] = []
-    human = Human(says(Approved(), Refused(reason="not today"), asked=asked))
+    human = Human(says(Approved(), Refused(reason="not today"), Approved(), Refused(), asked=asked))
     tools = (await with_tools(servers, context(events, human))).tools
     assert (await tools["toy.add"].call({"a": 1, "b": 2})).ok
-    assert (await tools["toy.add"].call({"a": 3, "b": 4})).ok
-    assert asked == [ApproveTool(tool="toy.add", description="Adds two numbers.")]
-    assert [type(one) for one in events[-6:-4]] == [PersonAsked, PersonAnswered]
+    assert [type(one) for one in events[-4:-2]] == [PersonAsked, PersonAnswered]
+    assert (await tools["toy.add"].call({"a": 1, "b": 2})).ok  # the same call: nobody is asked twice
+    assert not (await tools["toy.add"].call({"a": 3, "b": 4})).ok
+    assert (await tools["toy.add"].call({"a": 5, "b": 6})).ok
+    assert asked == [adding(1, 2), adding(3, 4), adding(5, 6)]
     for _ in range(2):
         refused = await tools["toy.shout"].call("hello")
         assert not refused.ok
-        assert "a person did not allow it: not today" in refused.text
-    assert len(asked) == 2
+        assert "a person did not allow it" in refused.text
+    assert len(asked) == 4
+
+
+async def test_who_allows_a_tool_always_is_asked_of_the_others_only(
+    servers: McpServers, events: list[Event]
+) -> None:
+    asked: list[Request] = []
+    human = Human(says(Refused(), Approved(always=True), Refused(), asked=asked))
+    tools = (await with_tools(servers, context(events, human))).tools
+    assert not (await tools["toy.add"].call({"a": 1, "b": 2})).ok
+    for number in range(3, 6):
+        assert (await tools["toy.add"].call({"a": number, "b": 1})).ok
+    assert not (await tools["toy.add"].call({"a": 1, "b": 2})).ok  # that call stays refused
+    assert not (await tools["toy.shout"].call("hello")).ok
+    assert [one.tool for one in asked if isinstance(one, ApproveTool)] == ["toy.add", "toy.add", "toy.shout"]
     assert not [one for one in events if isinstance(one, ToolStarted) and one.tool == "toy.shout"]
 
 
@@ -223,15 +245,15 @@ async def test_without_a_person_the_model_is_told(own_home: Path) -> None:
 
 
 async def test_where_a_person_takes_part_it_waits_for_them(own_home: Path) -> None:
-    backend = react('toy.add[{"a": 1, "b": 41}]', "finish[\\boxed{42}]")
+    backend = react('toy.add[{"a": 1, "b": 41}]', 'toy.add[{"a": 40, "b": 2}]', "finish[\\boxed{42}]")
     stopped, _ = await solved(
         own_home, "", backend, trusted=False, checkpoints=True, human=Human(approve_code=True)
     )
-    assert stopped.waiting_for == ApproveTool(tool="toy.add", description="Adds two numbers.")
+    assert stopped.waiting_for == adding(1, 41)
     assert stopped.resumable
     sandbox = ProcessSandbox()
     async with Solver(backend, sandbox=sandbox, cache=False) as solver:
-        solution = await solver.solve(resume=stopped.solve_id, answer=Approved())
+        solution = await solver.solve(resume=stopped.solve_id, answer=Approved(always=True))
     await sandbox.aclose()
     assert solution.answer == "42"
     assert "> 42" in prompts(backend)[-1]

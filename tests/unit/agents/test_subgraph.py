@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import AsyncIterator
 from typing import Annotated, Any, TypedDict
 
 import pytest
+import pytest_asyncio
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.graph import END, START, StateGraph
 from langgraph.types import Command
@@ -14,11 +16,23 @@ from langgraph.types import Command
 from mathagent.errors import UsageError
 from mathagent.events import event_adapter
 from mathagent.models.scripted import ScriptedBackend
+from mathagent.sandbox import DEFAULT_SANDBOX, SANDBOXES
+from mathagent.sandbox.base import Sandbox
 from mathagent.solver import Solver
 from mathagent.types import Problem, Solution
 
 PROGRAM = "```python\ndef solution():\n    return 6 * 7\n```"
 CONFIG: Any = {"configurable": {"thread_id": "one"}}
+
+on_one_loop = pytest.mark.asyncio(loop_scope="module")
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def sandbox() -> AsyncIterator[Sandbox]:
+    """One for all tests on one loop: it takes longer to start than they do."""
+    sandbox: Sandbox = SANDBOXES.load(DEFAULT_SANDBOX)()
+    yield sandbox
+    await sandbox.aclose()
 
 
 class State(TypedDict, total=False):
@@ -37,8 +51,9 @@ def app(solver: Solver, checkpointer: InMemorySaver | None = None, **options: An
     return builder.compile(checkpointer=checkpointer)
 
 
-async def test_a_problem_goes_in_and_a_solution_comes_out() -> None:
-    async with Solver(ScriptedBackend([PROGRAM] * 3), cache=False) as solver:
+@on_one_loop
+async def test_a_problem_goes_in_and_a_solution_comes_out(sandbox: Sandbox) -> None:
+    async with Solver(ScriptedBackend([PROGRAM] * 3), sandbox=sandbox, cache=False) as solver:
         graph = solver.graph("pal")
         for problem in ("What is 6*7?", Problem(text="What is 6*7?", id="p"), {"text": "What is 6*7?", "id": "p"}):
             out = await graph.ainvoke({"problem": problem})
@@ -55,9 +70,10 @@ def test_its_schemas_are_json() -> None:
     assert "solution" in json.dumps(graph.get_output_jsonschema())
 
 
-async def test_as_a_subgraph_with_a_checkpointer_of_the_app_around_it() -> None:
+@on_one_loop
+async def test_as_a_subgraph_with_a_checkpointer_of_the_app_around_it(sandbox: Sandbox) -> None:
     saver = InMemorySaver()
-    async with Solver(ScriptedBackend([PROGRAM] * 2), cache=False) as solver:
+    async with Solver(ScriptedBackend([PROGRAM] * 2), sandbox=sandbox, cache=False) as solver:
         graph = app(solver, saver)
         out = await graph.ainvoke({"problem": "What is 6*7?"}, CONFIG)
         assert out["log"] == ["answer 42"]
@@ -68,8 +84,9 @@ async def test_as_a_subgraph_with_a_checkpointer_of_the_app_around_it() -> None:
         assert "candidates" not in kept
 
 
-async def test_events_are_in_the_custom_stream() -> None:
-    async with Solver(ScriptedBackend([PROGRAM]), cache=False) as solver:
+@on_one_loop
+async def test_events_are_in_the_custom_stream(sandbox: Sandbox) -> None:
+    async with Solver(ScriptedBackend([PROGRAM]), sandbox=sandbox, cache=False) as solver:
         stream = app(solver).astream({"problem": "What is 6*7?"}, stream_mode="custom", subgraphs=True)
         told = [(namespace, event_adapter.validate_python(item)) async for namespace, item in stream]
     events = [event for _, event in told]
@@ -93,8 +110,9 @@ def test_each_run_may_have_a_loop_of_its_own() -> None:
     solver.close()
 
 
-async def test_a_person_is_asked_by_the_apps_interrupt() -> None:
-    async with Solver(ScriptedBackend([PROGRAM]), cache=False) as solver:
+@on_one_loop
+async def test_a_person_is_asked_by_the_apps_interrupt(sandbox: Sandbox) -> None:
+    async with Solver(ScriptedBackend([PROGRAM]), sandbox=sandbox, cache=False) as solver:
         graph = app(solver, InMemorySaver(), approve_code=True)
         stopped = await graph.ainvoke({"problem": "What is 6*7?"}, CONFIG)
         (asked,) = stopped["__interrupt__"]
@@ -106,8 +124,9 @@ async def test_a_person_is_asked_by_the_apps_interrupt() -> None:
     assert out["solution"].usage.calls == 1
 
 
-async def test_what_holds_for_each_run_holds_once_a_person_has_answered() -> None:
-    async with Solver(ScriptedBackend([PROGRAM]), cache=False) as solver:
+@on_one_loop
+async def test_what_holds_for_each_run_holds_once_a_person_has_answered(sandbox: Sandbox) -> None:
+    async with Solver(ScriptedBackend([PROGRAM]), sandbox=sandbox, cache=False) as solver:
         graph = app(solver, InMemorySaver(), approve_code=True, min_confidence=1.0)
         await graph.ainvoke({"problem": "What is 6*7?"}, CONFIG)
         out = await graph.ainvoke(Command(resume={"kind": "approved"}), CONFIG)

@@ -21,7 +21,12 @@ def page() -> tuple[Console, io.StringIO]:
 
 @pytest.mark.parametrize(
     ("typed", "response"),
-    [(["y"], Approved()), (["", "e", "yes"], Approved()), (["n", "no need"], Refused(reason="no need"))],
+    [
+        (["y"], Approved()),
+        (["", "e", "yes"], Approved()),
+        (["a"], Approved(always=True)),
+        (["n", "no need"], Refused(reason="no need")),
+    ],
 )
 async def test_a_tool_is_allowed_or_not(
     monkeypatch: pytest.MonkeyPatch, typed: list[str], response: Response
@@ -33,11 +38,13 @@ async def test_a_tool_is_allowed_or_not(
         return typed.pop(0)
 
     monkeypatch.setattr(approver, "_read", read)
-    said = await approver(ApproveTool(tool="toy.add", description="Adds\x1b[2J two\nnumbers."))
+    given = '{"a": 1, "b": "\x1b[2J two"}'
+    said = await approver(ApproveTool(tool="toy.add", description="Adds\x1b[2J two\nnumbers.", arguments=given))
     assert said == response
     assert typed == []
     shown = out.getvalue()
     assert "the tool toy.add says of itself: Adds" in shown
+    assert 'it would be called with: {"a": 1, "b": " two"}' in shown
     assert "\x1b[2J" not in shown
 
 

@@ -24,8 +24,9 @@ from mathagent.models.base import Capabilities, ChatRequest
 from mathagent.models.scripted import Reply, ScriptedBackend
 from mathagent.sandbox.base import Limits
 from mathagent.sandbox.process import ProcessSandbox
+from mathagent.scorers.checks import OUT_OF_TIME
 from mathagent.solver import Solver
-from mathagent.types import Execution, Problem
+from mathagent.types import Check, Execution, Problem
 
 MODES = ("auto", "legacy")
 PROGRAM = "```python\ndef solution():\n    return 6 * 7\n```"
@@ -217,6 +218,21 @@ async def test_a_certificate_is_not_believed(sandbox: ProcessSandbox) -> None:
         assert "more than 400,000 characters" in await call(service, "check", {**arguments, "certificate": [huge]})
 
 
+async def test_the_seconds_of_a_certificate_that_is_run_again() -> None:
+    hosted = StoppableSandbox()  # whose programs never end
+    held = {"kind": "execution", "program": "6 * 7", "expected": "42", "outcome": "holds"}
+    arguments = {"problem": QUESTION, "answer": "42", "certificate": [held], "max_seconds": 0.2}
+    async with service_of(hosted) as service:
+        checked = await call(service, "check", arguments)
+        server = await service.check(
+            Problem(text=QUESTION), "42", certificate=[Check.model_validate(held)], seconds=0.2
+        )
+    assert checked["judgement"] == server.judgement == "unsure"
+    assert "the time was over before 1 of 1 checks had ended" in checked["reason"]
+    assert [one["reason"] for one in checked["checks"]] == [OUT_OF_TIME]
+    assert hosted.cleaned or not hosted.began.is_set()
+
+
 @pytest.mark.parametrize(
     ("arguments", "verdict"),
     [
@@ -310,8 +326,9 @@ async def test_an_unknown_tool_is_an_error(sandbox: ProcessSandbox) -> None:
     [
         (lambda: SandboxError("no program can be started"), "no program can be started", "nothing"),
         (lambda: KeyError("/home/secret"), "Error executing tool run_python", "secret"),
+        (lambda: SandboxError("refused: Authorization: Bearer sk-0123456789"), "[hidden]", "sk-0123456789"),
     ],
-    ids=["ours", "a bug"],
+    ids=["ours", "a bug", "a key"],
 )
 async def test_what_an_error_tells(raises: Callable[[], Exception], says: str, hides: str) -> None:
     class Broken(StoppableSandbox):

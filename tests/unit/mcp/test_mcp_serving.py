@@ -8,8 +8,8 @@ import httpx
 import pytest
 from mcp.server import MCPServer
 
-from mathagent.errors import ResourceError, UsageError
-from mathagent.mcp.serving import RequireKey, _listener, http_app
+from mathagent.errors import UsageError
+from mathagent.mcp.serving import RequireKey, http_app
 
 KEY = "a-key-of-20-letters!"
 
@@ -61,9 +61,9 @@ def test_what_is_closed_is_allowed() -> None:
     assert isinstance(http_app(MCPServer("x"), host="0.0.0.0", key=KEY, allowed_hosts=["math.local"]), RequireKey)
 
 
-def test_an_address_in_use_is_named() -> None:
-    with _listener("127.0.0.1", 0) as taken:
-        taken.listen()
-        port = taken.getsockname()[1]
-        with pytest.raises(ResourceError, match=f"cannot listen at 127.0.0.1:{port}"):
-            _listener("127.0.0.1", port)
+async def test_blanks_around_the_key_are_no_part_of_it() -> None:
+    app = http_app(MCPServer("x"), host="127.0.0.1", key=f" {KEY}\n")
+    transport = httpx.ASGITransport(app)  # type: ignore[arg-type]
+    async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
+        reply = await client.get("/nowhere", headers={"Authorization": f"Bearer {KEY}"})
+    assert reply.status_code == 404

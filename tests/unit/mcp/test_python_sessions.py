@@ -49,6 +49,25 @@ async def test_one_left_alone_is_closed(sandbox: HostedSandbox) -> None:
     assert sandbox.sessions == 0
 
 
+async def test_ones_left_alone_are_closed_though_nobody_calls(sandbox: HostedSandbox) -> None:
+    open_ones = PythonSessions(sandbox, Limits(), most=3, idle_s=0.05)
+    working = asyncio.ensure_future(open_ones.run("new", "sleep 3600"))
+    await open_ones.run("new", "keep y")
+    await open_ones.run("new", "keep z")
+    while len(open_ones) > 1:  # noqa: ASYNC110 - the test's own time limit ends a wait in vain
+        await asyncio.sleep(0.01)
+    assert sandbox.sessions == 1  # the one at work
+    working.cancel()
+    await asyncio.gather(working, return_exceptions=True)
+    while len(open_ones):  # noqa: ASYNC110
+        await asyncio.sleep(0.01)
+    assert sandbox.sessions == 0
+    await open_ones.run("new", "keep w")  # and the next ones are, too
+    while len(open_ones):  # noqa: ASYNC110
+        await asyncio.sleep(0.01)
+    await open_ones.aclose()
+
+
 async def test_the_one_left_alone_longest_makes_room(sandbox: HostedSandbox) -> None:
     clock = Clock()
     open_ones = sessions(sandbox, clock)

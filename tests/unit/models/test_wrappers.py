@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from mathagent.budget import Budget, Meter
 from mathagent.errors import BackendError, LimitReached, StorageError, UnsupportedOption
 from mathagent.events import Event, Retried, Warned
-from mathagent.models.base import Backend, Capabilities, ChatRequest, OnDelta, PartialReply
+from mathagent.models.base import Backend, Capabilities, ChatRequest, OnDelta, PartialReply, on_sample
 from mathagent.models.cache import CompletionCache
 from mathagent.models.remembering import Cached
 from mathagent.models.scripted import Reply, ScriptedBackend
@@ -238,6 +238,53 @@ async def test_a_partial_reply_counts_even_where_the_error_stays() -> None:
         await stack(raw, meter).complete(ask(2))
     assert meter.usage == Usage(calls=1, prompt_tokens=2, completion_tokens=5)
     assert meter.limit_reached() is None
+
+
+def tell(index: int, completion: Completion) -> None:
+    """What a backend does as soon as one sample is whole."""
+    told = on_sample.get()
+    assert told is not None
+    told(index, completion)
+
+
+async def test_a_sample_that_was_told_before_the_deadline_is_counted_and_kept(cache: CompletionCache) -> None:
+    def answer(call: int, request: ChatRequest) -> object:
+        tell(1, reply("one", tokens=7))
+        return for_ever()
+
+    meter = Meter(Budget(max_seconds=0.05, max_tokens=300))
+    with pytest.raises(LimitReached):
+        await stack(Answering(answer), meter, cache).complete(ask(3))
+    assert meter.usage == Usage(calls=1, prompt_tokens=2, completion_tokens=7)
+    later = Meter()
+    await stack(Answering(numbered), later, cache).complete(ask(3))
+    assert later.usage.cached_calls == 1
+
+
+async def test_a_sample_that_was_told_counts_once_where_the_request_comes_back() -> None:
+    def answer(call: int, request: ChatRequest) -> object:
+        tell(0, reply("zero", tokens=7))
+        return [reply("zero", tokens=7), reply("one", tokens=5)]
+
+    meter = Meter()
+    await stack(Answering(answer), meter).complete(ask(2))
+    assert meter.usage == Usage(calls=2, prompt_tokens=4, completion_tokens=12)
+
+
+async def test_a_sample_that_was_told_before_a_failure_is_not_counted_again(cache: CompletionCache) -> None:
+    """The connection breaks after it; the request that is sent again gets it from the cache."""
+
+    def answer(call: int, request: ChatRequest) -> object:
+        if call == 1:
+            tell(0, reply("zero", tokens=7))
+            return passing(after=0.0)
+        return numbered(call, request)
+
+    raw, meter = Answering(answer), Meter()
+    done = await stack(raw, meter, cache).complete(ask(2))
+    assert [one.text for one in done] == ["zero", "1 call 2"]
+    assert meter.usage == Usage(calls=2, prompt_tokens=4, completion_tokens=8)
+    assert [(r.first_sample, r.params.n) for r in raw.requests] == [(0, 2), (1, 1)]
 
 
 def test_wrappers_see_capabilities_that_the_backend_loses() -> None:

@@ -133,6 +133,7 @@ async def test_more_cpus_than_the_engine_has_are_not_asked_for(engine: FakeEngin
 
 
 async def test_a_container_killed_in_the_middle(sandbox: DockerSandbox, engine: FakeEngine) -> None:
+    await sandbox.run("say started")  # else it is chance which of the next two is sent first
     run = asyncio.create_task(sandbox.run("sleep 600", Limits(timeout_s=120)))
     await sandbox.run("say begun")
     engine.alive()[0].kill()

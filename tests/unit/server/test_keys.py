@@ -9,7 +9,7 @@ import pytest
 from pydantic import SecretStr
 
 from mathagent.errors import UsageError
-from mathagent.server.keys import bearer, key_of, read_keys, who
+from mathagent.server.keys import key_of, read_keys, who
 
 KEY = "a-key-that-is-long-enough"
 
@@ -32,17 +32,6 @@ def test_a_key_cannot_be_read_back() -> None:
     assert KEY not in repr(key)
     assert KEY not in key.model_dump_json()
     assert key.sha256 not in repr(key)
-
-
-def test_bearer() -> None:
-    assert [bearer(text) for text in ("Bearer abc", "bearer  abc ", "Basic abc", "Bearer", "", None)] == [
-        "abc",
-        "abc",
-        None,
-        None,
-        None,
-        None,
-    ]
 
 
 def test_a_file_of_keys(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,15 +8,33 @@ from typing import Any
 
 import pytest
 
+from mathagent.agents.checkpoints import Checkpoints
 from mathagent.errors import StorageError
 from mathagent.events import SolveStarted, event_adapter
+from mathagent.models.base import ChatRequest
 from mathagent.models.scripted import Reply, ScriptedBackend
+from mathagent.sandbox.process import ProcessSandbox
+from mathagent.scorers.checks import OUT_OF_TIME
+from mathagent.server.app import create_app
 from mathagent.server.job import Job, SolveOrder
 from mathagent.server.keys import ANYONE
-from mathagent.server.options import ServeLimits
+from mathagent.server.model_table import ModelTable
+from mathagent.server.options import ServeLimits, ServeOptions
 from mathagent.solver import Solver
-from mathagent.types import Solution
-from tests.unit.server.served import FORTY_TWO, KEY, OTHER_KEY, Waits, always, idle, keys, sent_events, served
+from mathagent.types import Completion, Execution, Solution
+from tests.unit.server.served import (
+    FORTY_TWO,
+    KEY,
+    OTHER_KEY,
+    Served,
+    Waits,
+    always,
+    idle,
+    keys,
+    sent_events,
+    served,
+    until,
+)
 
 PROGRAM = "```python\ndef solution():\n    return 6 * 7\n```"
 CHOOSY = {"Authorization": f"Bearer {KEY}"}
@@ -105,6 +123,93 @@ async def test_deleting(tmp_path: Path) -> None:
         assert (await server.http.get(f"/v1/solutions/{solve_id}")).status_code == 404
 
 
+async def stopped(server: Served, backend: Waits) -> str:
+    """The place of a solve that was stopped before it had an answer."""
+    backend.asked.clear()
+    solving = asyncio.ensure_future(server.solve(stream=False))
+    await backend.asked.wait()
+    solve_id = (await server.http.get("/v1/solutions")).json()["data"][0]["id"]
+    await server.http.post(f"/v1/solutions/{solve_id}/stop")
+    assert (await solving).json()["resumable"]
+    return f"/v1/solutions/{solve_id}"
+
+
+def checkpoints(own_home: Path) -> list[Path]:
+    return list((own_home / "solves").glob("*.db"))
+
+
+async def test_of_two_that_resume_one_solve_at_once_one_does(tmp_path: Path) -> None:
+    backend = Waits(always(FORTY_TWO))
+    async with served(tmp_path, backend) as server:
+        place = await stopped(server, backend)
+        resuming = [
+            asyncio.ensure_future(server.http.post(f"{place}/resume", json={"stream": stream}))
+            for stream in (False, True, False)
+        ]
+        await until(lambda: sum(one.done() for one in resuming) == 2)
+        backend.let.set()
+        replies = await asyncio.gather(*resuming)
+        assert sorted(one.status_code for one in replies) == [200, 409, 409]
+        refused = [one.json()["error"] for one in replies if one.status_code == 409]
+        assert {one["code"] for one in refused} == {"running"}
+        assert all("this solve is running" in one["message"] for one in refused)
+        await idle(server)
+        record = (await server.http.get(place)).json()
+    assert (record["status"], record["answer"]) == ("finished", "42")
+
+
+@pytest.mark.parametrize("stream", [False, True])
+async def test_deleting_one_that_was_resumed_and_waits_for_its_turn(
+    tmp_path: Path, own_home: Path, stream: bool
+) -> None:
+    backend = Waits(always(FORTY_TWO))
+    async with served(tmp_path, backend, limits=ServeLimits(solves=1, drain_s=0)) as server:
+        place = await stopped(server, backend)
+        backend.asked.clear()
+        held = asyncio.ensure_future(server.solve(stream=False))
+        await backend.asked.wait()
+        waiting = asyncio.ensure_future(server.http.post(f"{place}/resume", json={"stream": stream}))
+        await until(lambda: server.desk.gate.waiting == 1)
+        assert len(checkpoints(own_home)) == 2
+        assert (await server.http.delete(place)).status_code == 204
+        ended = await waiting
+        assert (ended.status_code, ended.json()["error"]["code"]) == (503, "ended")
+        assert (await server.http.get(place)).status_code == 404
+        assert len(checkpoints(own_home)) == 1  # that of the other
+        backend.let.set()
+        assert (await held).json()["answer"] == "42"
+        assert (await server.http.post(f"{place}/resume", json={})).status_code == 404
+
+
+async def test_deleting_leaves_nothing_to_resume(tmp_path: Path, own_home: Path) -> None:
+    backend = Waits(always(FORTY_TWO))
+    async with served(tmp_path, backend) as server:
+        place = await stopped(server, backend)
+        solving = asyncio.ensure_future(server.http.post(f"{place}/resume", json={"stream": False}))
+        backend.asked.clear()
+        await backend.asked.wait()
+        assert (await server.http.delete(place)).status_code == 204  # while it runs
+        assert (await solving).status_code == 503
+        assert checkpoints(own_home) == []
+        other = await stopped(server, backend)
+        assert len(checkpoints(own_home)) == 1
+        assert (await server.http.delete(other)).status_code == 204  # while it does not
+        assert checkpoints(own_home) == []
+
+
+async def test_what_another_process_works_on_is_not_deleted(tmp_path: Path, own_home: Path) -> None:
+    backend = Waits(always(FORTY_TWO))
+    async with served(tmp_path, backend) as server:
+        place = await stopped(server, backend)
+        _, saver = await Checkpoints(own_home / "solves").reopen(place.rpartition("/")[2])
+        refused = await server.http.delete(place)
+        assert (refused.status_code, refused.json()["error"]["code"]) == (409, "running")
+        assert (await server.http.get(place)).status_code == 200
+        await saver.aclose(delete=False)
+        assert (await server.http.delete(place)).status_code == 204
+    assert checkpoints(own_home) == []
+
+
 async def test_stopping_gives_the_best_so_far_and_it_can_be_resumed(tmp_path: Path) -> None:
     backend = Waits(always(FORTY_TWO))
     async with served(tmp_path, backend) as server:
@@ -159,6 +264,75 @@ async def test_a_certificate_is_run_again(tmp_path: Path) -> None:
     assert len(verified["checks"]) == len(solution["certificate"])
     assert all(check["strength"] in ("strong", "weak") for check in verified["checks"])
     assert verified["result"] in ("holds", "undecided")
+
+
+class Sluggish(ProcessSandbox):
+    """Its programs end while ``slow`` is not set."""
+
+    slow = False
+
+    async def run(self, code: str, *values: Any, **options: Any) -> Execution:
+        if self.slow:
+            await asyncio.sleep(3600)
+        return await super().run(code, *values, **options)
+
+
+async def test_a_certificate_is_run_again_within_the_time_of_the_server_and_in_its_turn(tmp_path: Path) -> None:
+    sandbox = Sluggish()
+    limits = ServeLimits(solves=1, waiting=0, verify_s=600, drain_s=0)
+    async with served(tmp_path, always(PROGRAM), sandbox=sandbox, limits=limits) as server:
+        solution = (await server.solve(strategy="pal", stream=False)).json()
+        place = f"/v1/solutions/{solution['solve_id']}/verify"
+        sandbox.slow = True
+        verifying = asyncio.ensure_future(server.http.post(place))
+        await until(lambda: server.desk.gate.running == 1)
+        assert (await server.http.post(place)).json()["error"]["code"] == "server_busy"
+        verifying.cancel()
+        await until(lambda: server.desk.gate.running == 0)
+        server.desk.limits = limits.model_copy(update={"verify_s": 0.05})
+        verified = (await server.http.post(place)).json()
+        server.desk.limits, sandbox.slow = limits, False
+        again = (await server.http.post(place)).json()
+    await sandbox.aclose()
+    assert (verified["stopped"], verified["result"]) == ("deadline", "undecided")
+    assert {check["reason"] for check in verified["checks"]} == {OUT_OF_TIME}
+    assert again["stopped"] == "finished"
+    assert OUT_OF_TIME not in [check["reason"] for check in again["checks"]]
+
+
+async def test_all_is_closed_though_one_part_cannot_be(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    closed: list[str] = []
+
+    class Stubborn(ScriptedBackend):
+        async def aclose(self) -> None:
+            closed.append(self.name)
+            raise StorageError(f"{self.name} stays")
+
+    opened: list[Solver] = []
+
+    def open_solver(name: str) -> Solver:
+        opened.append(Solver(Stubborn(always(FORTY_TWO), name=name), sandbox="subprocess"))
+        opened[-1]._resources.to_close.append(opened[-1].backend)
+        return opened[-1]
+
+    models = ModelTable({name: lambda name=name: open_solver(name) for name in ("a", "b")})  # type: ignore[misc]
+    app = create_app(models, ServeOptions(limits=ServeLimits(drain_s=0)), tmp_path / "server.db")
+    books = app.state.mathagent.desk.store
+
+    async def live() -> None:
+        async with app.router.lifespan_context(app):
+            for name in ("a", "b"):
+                models.solver(name)
+            assert await books.solves("anyone", limit=1) == []
+
+    with pytest.raises(StorageError, match="stays"):
+        await live()
+    assert sorted(closed) == ["a", "b"]
+    assert books._connection is None
+    for one in opened:
+        assert one._resources.cache is not None
+        with pytest.raises(StorageError):  # it is closed
+            one._resources.cache.store("x", ChatRequest(messages=()), [Completion(text="x")])
 
 
 async def test_who_leaves_the_stream_ends_the_solve(tmp_path: Path) -> None:

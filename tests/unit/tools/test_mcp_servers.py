@@ -230,6 +230,36 @@ async def test_a_server_that_does_not_start_is_named(config: McpServerConfig, sa
         await servers.aclose()
 
 
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("Authorization", "Bearer s3cret-0123\n"), ("X-Api-Key", "s3cret-0123\n"), ("X-Api-Key", "s3cret-0123 ä")],
+)
+async def test_an_error_does_not_hold_the_headers(name: str, value: str) -> None:
+    """HTTP libraries quote a header that they refuse to send."""
+    servers = McpServers({"one": McpServerConfig(url="http://127.0.0.1:9/mcp", headers={name: value}, start_s=20)})
+    try:
+        (offered,) = await servers.offered()
+        assert "the MCP server one failed" in offered.problem
+        assert "s3cret" not in offered.problem
+    finally:
+        await servers.aclose()
+
+
+async def test_the_last_words_of_a_server_do_not_hold_its_variables() -> None:
+    shown = McpServerConfig(
+        command=sys.executable,
+        args=("-I", "-S", "-c", "import os, sys; sys.exit('no entry with ' + os.environ['TOY_KEY'])"),
+        env={"TOY_KEY": "s3cret-0123"},
+    )
+    servers = McpServers({"one": shown})
+    try:
+        (offered,) = await servers.offered()
+        assert "hidden]" in offered.problem  # in the brackets that chat tokens are cleaned of
+        assert "s3cret" not in offered.problem
+    finally:
+        await servers.aclose()
+
+
 async def test_as_a_tool_of_ours(servers: McpServers) -> None:
     offered = (await servers.offered())[0]
     tool = McpTool(servers, "toy", next(spec for spec in offered.tools if spec.name == "toy.add"))

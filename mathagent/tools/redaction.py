@@ -1,4 +1,4 @@
-"""Redaction: keys taken out of text before it is logged. Pure."""
+"""Redaction: keys taken out of text before it is logged, shown or told to a client. Pure."""
 
 from __future__ import annotations
 

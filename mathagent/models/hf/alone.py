@@ -1,0 +1,140 @@
+"""One sample at a time, for what has no rows: transformers' quantised and static caches, and recurrent models."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+from typing import Any
+
+import torch
+from transformers import DynamicCache, QuantizedCache, StaticCache
+
+from mathagent.errors import BackendError, UnsupportedOption, UsageError
+from mathagent.models.hf.engine import Engine
+from mathagent.models.hf.jobs import Job, Sample
+from mathagent.models.hf.loading import Loaded
+from mathagent.models.hf.machine import is_out_of_memory, release_memory
+from mathagent.models.hf.sampling import Chosen, choose
+from mathagent.models.hf.settings import HfSettings
+from mathagent.models.hf.steering import Steering
+
+PROMPT_TOKENS = 4096
+_BITS = {"int8": 8, "int4": 4, "int2": 2}
+_SHARES = {"fp8": 2, "int8": 2, "int4": 4, "int2": 8}
+"""How many times less than 16 bits a number takes (the last tokens are kept whole)."""
+
+
+class AloneEngine(Engine):
+    """Draws the samples one after another, each with a cache of its own; one token a step."""
+
+    kind = "one at a time"
+
+    def __init__(
+        self, loaded: Loaded, settings: HfSettings, *, kv_bytes: int, steering: Steering | None = None
+    ) -> None:
+        super().__init__(loaded, steering)
+        self._settings = settings
+        self._longest = longest_alone(loaded, settings, kv_bytes)
+        self._current: tuple[Job, Sample] | None = None
+        self._cache: Any = None
+        self._static: Any = None
+        self._one_token = torch.compile(loaded.model.forward) if settings.compile else loaded.model
+        if settings.kv_cache == "static":
+            self._static = StaticCache(config=loaded.config, max_cache_len=self._longest)
+        elif settings.kv_cache != "auto":
+            self._new_cache()  # what it needs is missed now rather than in the middle of a solve
+
+    @property
+    def longest(self) -> int:
+        return self._longest
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        return {**super().facts, "kv cache": self._settings.kv_cache, "compiled": self._settings.compile}
+
+    @property
+    def _running(self) -> list[tuple[Job, Sample]]:
+        return [] if self._current is None else [self._current]
+
+    def _drop(self) -> None:
+        self._current = self._cache = None
+
+    def _step(self) -> None:
+        if self._current is None:
+            if not self._waiting:
+                return
+            self._current = self._waiting.popleft()
+            self.loaded.use_adapters(self._current[0].adapters)
+            self._cache = self._new_cache()
+        job, sample = self._current
+        if job.cancelled:
+            self._drop()
+            return
+        try:
+            logits = self._pass(sample)
+        except (RuntimeError, MemoryError) as error:
+            if not is_out_of_memory(error):
+                raise
+            release_memory()
+            advice = "ask for fewer tokens (max_tokens, context), or add quantize=4bit"
+            raise BackendError(f"{self.loaded.name}: memory ran out; {advice}") from error
+        sample.stored = len(sample.tokens)
+        (chosen,) = choose(logits, [sample.draw], [sample.constraint.allowed() if sample.constraint else None])
+        forced = sample.forced()
+        sample.take(chosen if forced is None else Chosen(forced, chosen.logprob, chosen.top), self.loaded.stop_ids)
+        self._outbox.progressed(job, sample)
+        if sample.ended is not None:
+            self._drop()
+
+    def _pass(self, sample: Sample) -> torch.Tensor:
+        """Logits [1, vocabulary] after all tokens of the sample."""
+        loaded, logits = self.loaded, torch.empty(0)
+        new = sample.tokens[sample.stored :]
+        for begin in range(0, len(new), PROMPT_TOKENS):
+            part = new[begin : begin + PROMPT_TOKENS]
+            if self.steering is not None:
+                places = torch.arange(len(part))[None, :] + sample.stored + begin
+                self.steering.aim(torch.tensor([part]), places, [sample.prompt_length])
+            arguments = {
+                "input_ids": torch.tensor([part], device=loaded.device),
+                loaded.cache_argument: self._cache,
+                "use_cache": True,
+            }
+            run = self._one_token if len(part) == 1 else loaded.model
+            logits = run(**arguments).logits
+        return logits[:, -1].to(loaded.device)
+
+    def _new_cache(self) -> Any:
+        kind, config = self._settings.kv_cache, self.loaded.config
+        if self._static is not None:
+            self._static.reset()
+            return self._static
+        if kind == "auto":
+            return DynamicCache(config=config)
+        try:
+            if kind == "fp8":
+                return QuantizedCache(backend="fp8", config=config)
+            return QuantizedCache(backend=_quantizer(kind), config=config, nbits=_BITS[kind])
+        except (ValueError, ImportError) as error:
+            reason = " ".join(str(error).split())[:200]
+            raise UnsupportedOption(self.loaded.name, f"kv_cache={kind}", reason) from error
+
+
+def _quantizer(kind: str) -> str:
+    """The library that quantises to ``kind``: quanto has 2 and 4 bits, HQQ all."""
+    if kind != "int8" and find_spec("optimum") is not None and find_spec("optimum.quanto") is not None:
+        return "quanto"
+    if find_spec("hqq") is not None:
+        return "hqq"
+    package = "hqq" if kind == "int8" else "optimum-quanto (or hqq)"
+    raise UsageError(f"kv_cache={kind} needs the package {package}: pip install {package.split()[0]}")
+
+
+def longest_alone(loaded: Loaded, settings: HfSettings, kv_bytes: int) -> int:
+    """Tokens that one sample may have: the context, or what keys and values of ``kv_bytes`` hold where that is less."""
+    config = loaded.config
+    heads = getattr(config, "num_key_value_heads", None)
+    if heads is None:
+        return loaded.context  # a recurrent model, whose state does not grow
+    size = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
+    number = loaded.model.dtype.itemsize / _SHARES.get(settings.kv_cache, 1)
+    return min(loaded.context, int(kv_bytes / (2 * config.num_hidden_layers * heads * size * number)))

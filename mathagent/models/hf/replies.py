@@ -1,0 +1,111 @@
+"""One sample in the making: its tokens, its text as far as it is known, and whether it has ended."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Literal
+
+from mathagent.models.thinking_text import CLOSING, OPENING, ThinkingSplitter
+
+Ended = Literal["stop", "length"]
+
+
+class ReplyText:
+    """Turns tokens into text as they come: whole characters only, nothing from a stop string on, thinking apart.
+
+    ``before`` are the last tokens of the prompt, where the reply goes on with a turn (else some tokenizers leave out
+    its first blank). ``opened``: the prompt has begun the thinking section.
+    """
+
+    def __init__(
+        self, tokenizer: Any, stop: Sequence[str] = (), *, before: Sequence[int] = (), opened: bool = False
+    ) -> None:
+        self._tokenizer = tokenizer.backend_tokenizer
+        self._stream = self._new_stream(before)
+        self._undecoded: list[int] = []
+        self._stop = [one for one in stop if one]
+        self._held = ""
+        self._splitter = ThinkingSplitter()
+        self._texts: list[str] = []
+        self._thoughts: list[str] = []
+        self._told = 0
+        self.stopped = False
+        self.thinking = opened
+        if opened:
+            self._splitter.feed(OPENING)
+
+    def add(self, token: int) -> None:
+        """Takes in the next token; ``stopped`` says whether a stop string is complete."""
+        self._undecoded.append(token)
+        try:
+            piece = self._stream.step(self._tokenizer, token)
+        except Exception:  # noqa: BLE001 - tokenizers raises no other where the bytes of a model are no text
+            piece = self._tokenizer.decode(self._undecoded, skip_special_tokens=True)
+            self._stream = self._new_stream()
+        if piece is not None:
+            self._undecoded.clear()
+            self._add_text(piece)
+
+    def end(self) -> None:
+        """No token follows: what was held back is text, also half a character."""
+        if self._undecoded and not self.stopped:
+            self._add_text(self._tokenizer.decode(self._undecoded, skip_special_tokens=True))
+        if not self.stopped:
+            self._split(self._held)
+        self._held = ""
+        thought, text = self._splitter.flush()
+        self._thoughts.append(thought)
+        self._texts.append(text)
+
+    @property
+    def text(self) -> str:
+        return "".join(self._texts)
+
+    @property
+    def reasoning(self) -> str:
+        return "".join(self._thoughts).strip()
+
+    def news(self) -> str:
+        """The text that is new since the last call."""
+        new = "".join(self._texts[self._told :])
+        self._told = len(self._texts)
+        return new
+
+    def _new_stream(self, before: Sequence[int] = ()) -> Any:
+        from tokenizers.decoders import DecodeStream
+
+        return DecodeStream(ids=list(before), skip_special_tokens=True)
+
+    def _add_text(self, piece: str) -> None:
+        held = self._held + piece
+        places = [place for one in self._stop if (place := held.find(one)) >= 0]
+        if places:
+            self.stopped, self._held = True, ""
+            self._split(held[: min(places)])
+            return
+        kept = max((_begun(held, one) for one in self._stop), default=0)
+        self._held = held[len(held) - kept :]
+        self._split(held[: len(held) - kept])
+
+    def _split(self, text: str) -> None:
+        if not text:
+            return
+        thought, said = self._splitter.feed(text)
+        if thought:
+            self._thoughts.append(thought)
+        if said:
+            self._texts.append(said)
+        if not self._texts:
+            self.thinking = self._splitter.inside
+        else:
+            self.thinking = False
+
+
+def _begun(text: str, stop: str) -> int:
+    """How many characters at the end of ``text`` may be the beginning of ``stop``."""
+    return next((size for size in range(min(len(stop) - 1, len(text)), 0, -1) if stop.startswith(text[-size:])), 0)
+
+
+def closing_ids(tokenizer: Any) -> list[int]:
+    """The tokens that end a thinking section."""
+    return list(tokenizer(f"\n{CLOSING}\n\n", add_special_tokens=False)["input_ids"])
