@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from opentelemetry.trace import Span, Tracer
 
 SCOPE = "mathagent"
-PROVIDERS = {"openai": "openai", "embedded": "llama.cpp", "script": "mathagent.script"}
+PROVIDERS = {"openai": "openai", "embedded": "llama.cpp", "hf": "transformers", "script": "mathagent.script"}
 """``gen_ai.provider.name`` by the prefix of a model's name; a backend that is not listed goes by its own."""
 
 _API = ("opentelemetry.trace", "opentelemetry.metrics")

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import compileall
 import sys
+from collections.abc import Collection
 from pathlib import Path
 
 import pytest
 
 import mathagent
 from mathagent.config import read_settings, settings
+from mathagent.sandbox.zygote_host import ZygoteHost
 
 MODELS_DIR = read_settings().models_dir
 """Where the weights lie that the user (or an earlier test run) has fetched."""
@@ -41,6 +43,20 @@ def own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("MATHAGENT_HOME", str(home))
     settings.cache_clear()
     return home
+
+
+@pytest.fixture
+def cold_zygotes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Zygotes import and warm up nothing for programs: most of the CPU seconds of their start.
+
+    For tests that start many sandboxes, with programs that use no library.
+    """
+    start = ZygoteHost.__init__
+
+    def start_cold(host: ZygoteHost, without: Collection[str] = (), preload: tuple[str, ...] | None = ()) -> None:
+        start(host, without, preload or None)  # the answer code of ConfinedCalls stays preloaded
+
+    monkeypatch.setattr(ZygoteHost, "__init__", start_cold)
 
 
 @pytest.fixture

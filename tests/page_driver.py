@@ -81,7 +81,7 @@ class Shown:
         return self
 
     def becomes(self, state: str) -> Shown:
-        """Returns once the solve that is shown is in ``state``. One that fails instead fails the test, with its reason."""
+        """Returns once the solve that is shown is in ``state``; where it fails instead, so does the test."""
         run = self.seen(f".run:is([data-state='{state}'], [data-state='failed'])").first
         run.wait_for()
         if state != "failed":

@@ -54,7 +54,9 @@ async def test_reference_never_reaches_the_model(name: str, sandbox: Sandbox, tm
 
 
 @pytest.mark.parametrize("name", STRATEGIES.table)
-async def test_nor_does_a_memory_that_learns_from_grades_tell_it(name: str, sandbox: Sandbox, tmp_path: Path) -> None:
+async def test_nor_does_a_memory_that_learns_from_grades_tell_it(
+    name: str, sandbox: Sandbox, tmp_path: Path
+) -> None:
     """The second problem is shown what the first has taught: that its answer was wrong, never which is right."""
     told = ("What is the number e, written down to nine digits?", "Which number is e: give the first nine digits.")
     problems = tuple(

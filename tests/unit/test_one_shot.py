@@ -23,6 +23,8 @@ from mathagent.events import (
 from mathagent.memory.experience import Exemplar, Experience
 from tests.unit.agents.fake_store import FakeStore
 
+pytestmark = pytest.mark.usefixtures("cold_zygotes")
+
 PROGRAM = "```python\ndef solution():\n    return 6 * 7\n```"
 
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+import pytest_asyncio
 
 from mathagent.agents.composition import both, first_sure, vote, with_settings
 from mathagent.agents.strategy import Strategy
@@ -21,6 +23,8 @@ from mathagent.memory.hashed_embedder import HashedEmbedder
 from mathagent.memory.sqlite_store import SqliteStore
 from mathagent.models.base import Capabilities, ChatRequest
 from mathagent.models.scripted import Reply, ScriptedBackend
+from mathagent.sandbox import DEFAULT_SANDBOX, SANDBOXES
+from mathagent.sandbox.base import Sandbox
 from mathagent.solver import Solver
 from mathagent.strategies import STRATEGIES
 from mathagent.types import Problem, Solution
@@ -49,15 +53,34 @@ def program(answer: str) -> Reply:
 NO_ANSWER = Reply(text="I do not know that, sorry: it is not for me to say.", role="coder")
 
 
-async def solved(strategy: str | Strategy, *replies: Reply, **options: Any) -> Solution:
-    backend = ScriptedBackend(replies, capabilities=PLAIN)
-    async with Solver(backend, cache=False, checkpoints=False) as solver:
-        solution = await solver.solve(PROBLEM, strategy, **options)
-    backend.assert_finished()
-    return solution
+Solved = Callable[..., Awaitable[Solution]]
+on_one_loop = pytest.mark.asyncio(loop_scope="module")
 
 
-async def test_the_second_is_asked_only_where_the_first_is_unsure() -> None:
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def sandbox() -> AsyncIterator[Sandbox]:
+    """One for all solves: it takes longer to start than they do."""
+    sandbox: Sandbox = SANDBOXES.load(DEFAULT_SANDBOX)()
+    yield sandbox
+    await sandbox.aclose()
+
+
+@pytest.fixture
+def solved(sandbox: Sandbox) -> Solved:
+    """Solves PROBLEM by a strategy, with a model that gives these replies, all of them."""
+
+    async def solved(strategy: str | Strategy, *replies: Reply, **options: Any) -> Solution:
+        backend = ScriptedBackend(replies, capabilities=PLAIN)
+        async with Solver(backend, sandbox=sandbox, cache=False, checkpoints=False) as solver:
+            solution = await solver.solve(PROBLEM, strategy, **options)
+        backend.assert_finished()
+        return solution
+
+    return solved
+
+
+@on_one_loop
+async def test_the_second_is_asked_only_where_the_first_is_unsure(solved: Solved) -> None:
     sure = await solved("pal | cot", program("6"))
     assert (sure.answer, sure.strategy, [one.accepted for one in sure.trials]) == ("6", "pal | cot", [True])
     assert sure.confidence_basis.startswith("pal: 1 sample")
@@ -71,7 +94,8 @@ async def test_the_second_is_asked_only_where_the_first_is_unsure() -> None:
     assert doubtful.confidence_basis.startswith("none of pal, cot is sure; cot: ")
 
 
-async def test_where_none_is_sure_the_last_answer_that_stands() -> None:
+@on_one_loop
+async def test_where_none_is_sure_the_last_answer_that_stands(solved: Solved) -> None:
     solution = await solved("cot | pal", words("1/2"), program("1/4"))
     assert solution.answer == "0.25"
     assert solution.confidence is not None
@@ -80,13 +104,15 @@ async def test_where_none_is_sure_the_last_answer_that_stands() -> None:
     assert (fallback.answer, fallback.winner) == ("6", 0)
 
 
-async def test_a_verifier_is_asked_on_request() -> None:
+@on_one_loop
+async def test_a_verifier_is_asked_on_request(solved: Solved) -> None:
     solution = await solved("cot | pal", words("14"), CHECK, program("6"), config={"ask_verifier": True})
     assert (solution.answer, [one.judgement for one in solution.trials]) == ("6", ["incorrect", "correct"])
     assert {check.kind for check in solution.certificate} == {"execution", "domain", "substitution"}
 
 
-async def test_of_both_the_better_supported_answer() -> None:
+@on_one_loop
+async def test_of_both_the_better_supported_answer(solved: Solved) -> None:
     agreed = await solved("pal & cot", program("6"), words("6.0"))
     assert (agreed.answer, agreed.confidence) == ("6", 0.75)
     assert agreed.confidence_basis.startswith("2 of 2 strategies agree (pal, cot)")
@@ -100,7 +126,8 @@ async def test_of_both_the_better_supported_answer() -> None:
     assert one.answer == "6"
 
 
-async def test_a_vote_ends_once_it_is_decided() -> None:
+@on_one_loop
+async def test_a_vote_ends_once_it_is_decided(solved: Solved) -> None:
     events: list[Event] = []
     decided = await solved("vote(cot, pal, tir)", words("6"), program("6"), on_event=events.append)
     assert decided.answer == "6"
@@ -113,15 +140,17 @@ async def test_a_vote_ends_once_it_is_decided() -> None:
     assert none.confidence_basis.startswith("1 of 3 strategies agree (cot)")
 
 
-async def test_nested_as_the_grammar_says() -> None:
+@on_one_loop
+async def test_nested_as_the_grammar_says(solved: Solved) -> None:
     solution = await solved("pal | vote(cot, cot, cot) & pal", NO_ANSWER, words("6"), words("6"), program("6"))
     assert (solution.answer, solution.strategy) == ("6", "pal | vote(cot, cot, cot) & pal")
     assert [one.strategy for one in solution.trials] == ["pal", "vote(cot, cot, cot) & pal"]
     assert len(solution.candidates) == 4
 
 
+@on_one_loop
 @pytest.mark.parametrize(("calls", "answer", "tried"), [(1, "5", 1), (2, "5", 2), (3, "6", 3)])
-async def test_one_budget_for_all(calls: int, answer: str, tried: int) -> None:
+async def test_one_budget_for_all(calls: int, answer: str, tried: int, solved: Solved) -> None:
     script = [words("5"), program("6"), words("6")][:calls]
     solution = await solved("vote(cot, pal, cot)", *script, budget=Budget(max_calls=calls))
     assert (solution.answer, solution.usage.calls, solution.stopped) == (
@@ -132,7 +161,8 @@ async def test_one_budget_for_all(calls: int, answer: str, tried: int) -> None:
     assert len(solution.trials) == min(tried + (calls < 3), 3)
 
 
-async def test_samples_are_numbered_through_and_never_drawn_twice(tmp_path: Path) -> None:
+@on_one_loop
+async def test_samples_are_numbered_through_and_never_drawn_twice(tmp_path: Path, sandbox: Sandbox) -> None:
     """Two parts that ask the same get different samples, with the cache as without it."""
 
     def by_number(request: ChatRequest, sample: int) -> str:
@@ -142,7 +172,7 @@ async def test_samples_are_numbered_through_and_never_drawn_twice(tmp_path: Path
     for _ in range(2):
         events: list[Event] = []
         backend = ScriptedBackend(by_number, capabilities=PLAIN)
-        async with Solver(backend, checkpoints=False) as solver:
+        async with Solver(backend, sandbox=sandbox, checkpoints=False) as solver:
             solution = await solver.solve(PROBLEM, text, on_event=events.append)
         assert [one.answer.normal for one in solution.candidates if one.answer] == ["0", "1", "2", "3", "4", "5"]
         assert [one.sample for one in events if isinstance(one, CandidateProposed)] == list(range(6))
@@ -150,14 +180,15 @@ async def test_samples_are_numbered_through_and_never_drawn_twice(tmp_path: Path
     assert solution.usage.cached_calls == 6
 
 
-async def test_a_resumed_solve_repeats_no_part_and_goes_on_counting() -> None:
+@on_one_loop
+async def test_a_resumed_solve_repeats_no_part_and_goes_on_counting(sandbox: Sandbox) -> None:
     text = "(cot(temperature=0.7) | cot(temperature=0.7))(threshold=0.9)"
     backend = ScriptedBackend([words("5"), Reply(error="down", role="reasoner")], capabilities=PLAIN)
-    async with Solver(backend, cache=False) as solver:
+    async with Solver(backend, sandbox=sandbox, cache=False) as solver:
         ended = await solver.solve(PROBLEM, text)
     assert (ended.answer, ended.stopped, ended.resumable) == ("5", "error", True)
     backend = ScriptedBackend([words("6")], capabilities=PLAIN)
-    async with Solver(backend, cache=False) as solver:
+    async with Solver(backend, sandbox=sandbox, cache=False) as solver:
         solution = await solver.solve(resume=ended.solve_id)
     backend.assert_finished()
     assert [one.first_sample for one in backend.requests] == [1]
@@ -193,7 +224,8 @@ async def test_settings_that_cannot_be() -> None:
     assert STRATEGIES.load("pal(n=4)").configure({"n": 4}).n == 4
 
 
-async def test_python_says_the_same_as_the_text() -> None:
+@on_one_loop
+async def test_python_says_the_same_as_the_text(solved: Solved) -> None:
     pal, cot, tir = (STRATEGIES.load(name) for name in ("pal", "cot", "tir"))
     made = first_sure(with_settings(pal, n=4), vote(cot, tir))
     assert made is STRATEGIES.load("pal(n=4) | vote(cot, tir)")
@@ -219,12 +251,15 @@ def test_what_the_whole_is_follows_from_its_parts() -> None:
         STRATEGIES.path("cot | pall")
 
 
-async def test_records_keep_the_composition_and_all_settings_of_its_parts(tmp_path: Path) -> None:
+@on_one_loop
+async def test_records_keep_the_composition_and_all_settings_of_its_parts(
+    tmp_path: Path, sandbox: Sandbox
+) -> None:
     problem = Problem(text=PROBLEM.text, id="p1", reference="6")
     spec = spec_of({"strategies": ["pal|cot( n=1 )"], "datasets": ["x"]}, "test")
     store = RecordStore(tmp_path / "runs.db")
     backend = ScriptedBackend([program("6")], capabilities=PLAIN)
-    async with Solver(backend, cache=False, checkpoints=False) as solver:
+    async with Solver(backend, sandbox=sandbox, cache=False, checkpoints=False) as solver:
         benchmark = Benchmark(solver, store, Dataset(name="x", problems=(problem,)))
         (record,) = await benchmark.run(spec.all_arms(), lambda record, known: None)
     store.close()
@@ -235,10 +270,11 @@ async def test_records_keep_the_composition_and_all_settings_of_its_parts(tmp_pa
     assert [part["timeout_s"] for part in record.config["parts"][:1]] == [10.0]  # type: ignore[index, union-attr, call-overload]
 
 
-async def test_memory_learns_how_each_part_came_out(tmp_path: Path) -> None:
+@on_one_loop
+async def test_memory_learns_how_each_part_came_out(tmp_path: Path, sandbox: Sandbox) -> None:
     memory = SqliteStore(tmp_path / "memory.db", HashedEmbedder())
     backend = ScriptedBackend([words("14"), program("6"), CHECK], capabilities=PLAIN)
-    async with Solver(backend, cache=False, memory=memory, memory_mode="learn") as solver:
+    async with Solver(backend, sandbox=sandbox, cache=False, memory=memory, memory_mode="learn") as solver:
         solution = await solver.solve(PROBLEM, "cot & pal")
         await solver.memory.remember(solution, STRATEGIES.load("cot & pal"), right=True)
     known = {one.content.strategy: one.content.success async for one in memory.scan(("statistics",))}  # type: ignore[union-attr]
