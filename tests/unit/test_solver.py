@@ -60,6 +60,7 @@ async def test_many_problems_at_once() -> None:
     assert [solution.answer for solution in solutions] == [str(2 * n) for n in range(20)]
 
 
+@pytest.mark.usefixtures("cold_zygotes")
 async def test_the_cache_answers_the_second_time() -> None:
     first = ScriptedBackend([PROGRAM])
     async with Solver(first) as solver:
@@ -415,6 +416,7 @@ async def test_a_measured_solve_hides_its_problem_and_writes_nothing(store: Sqli
     assert await store.fingerprint() != before
 
 
+@pytest.mark.usefixtures("cold_zygotes")
 @pytest.mark.parametrize("measured", [False, True])
 async def test_a_resumed_solve_is_as_measured_as_it_began(measured: bool) -> None:
     """cot has no answer, pal meets an endpoint that is down, and is tried again by the resumed solve."""

@@ -97,11 +97,13 @@ async def test_events_are_in_the_custom_stream(sandbox: Sandbox) -> None:
     assert {"code-started", "code-finished"} <= {event.kind for event in events}
 
 
+@pytest.mark.usefixtures("cold_zygotes")
 def test_synchronous_apps() -> None:
     with Solver(ScriptedBackend([PROGRAM]), cache=False) as solver:
         assert app(solver).invoke({"problem": "What is 6*7?"})["log"] == ["answer 42"]
 
 
+@pytest.mark.usefixtures("cold_zygotes")
 def test_each_run_may_have_a_loop_of_its_own() -> None:
     solver = Solver(ScriptedBackend([PROGRAM] * 2), cache=False)
     graph = app(solver)
