@@ -41,6 +41,7 @@ ROLE_NAMES = frozenset(
         "manager",
         "outcome-judge",
         "planner",
+        "probe",
         "prompt-engineer",
         "questioner",
         "reason-grader",
