@@ -45,13 +45,26 @@ class ToolCall(Value):
     arguments: str
 
 
+ImageType = Literal["image/png", "image/jpeg", "image/webp", "image/gif"]
+
+
+class Image(Value):
+    """A picture that goes with a chat turn: the bytes of its file (base64 in JSON)."""
+
+    model_config = ConfigDict(ser_json_bytes="base64", val_json_bytes="base64")
+
+    media_type: ImageType
+    data: bytes = Field(repr=False)
+
+
 class Message(Value):
-    """One chat turn."""
+    """One chat turn. ``images`` are shown behind its text."""
 
     role: Literal["system", "user", "assistant", "tool"]
     content: str
     tool_calls: tuple[ToolCall, ...] = ()
     tool_call_id: str | None = None
+    images: tuple[Image, ...] = ()
 
 
 class SamplingParams(Value):

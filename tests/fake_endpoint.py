@@ -163,9 +163,15 @@ def _error(status: int, message: str) -> web.Response:
     return web.json_response({"error": {"message": message, "code": status}}, status=status)
 
 
+def _words(content: Any) -> list[str]:
+    """Those of a turn's text, which may stand beside pictures."""
+    parts = content if isinstance(content, list) else [{"text": content}]
+    return [word for part in parts for word in part.get("text", "").split()]
+
+
 def _usage(body: dict[str, Any], texts: list[str]) -> dict[str, int]:
     """Prompt tokens are words of the prompt, completion tokens words of the replies."""
-    prompt = sum(len(message["content"].split()) for message in body["messages"])
+    prompt = sum(len(_words(message["content"])) for message in body["messages"])
     return {"prompt_tokens": prompt, "completion_tokens": sum(len(text.split()) for text in texts)}
 
 

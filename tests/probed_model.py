@@ -40,6 +40,8 @@ class PlayedModel:
                 if getattr(request, name):
                     raise BackendError(f"{name} is not known", status=status)
         prompt = request.messages[0].content
+        if request.images:
+            return "It is 8." if "images" in self.cannot else "4072"
         if request.tools:
             return self._called(request)
         if request.json_schema is not None:

@@ -6,9 +6,9 @@
 from __future__ import annotations
 
 import sys
-from typing import TypedDict
 
 from langgraph.graph import END, START, StateGraph
+from typing_extensions import TypedDict  # Studio's form needs its schema: typing's has none before 3.12
 
 from mathagent import Budget, Solution, Solver
 

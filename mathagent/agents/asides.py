@@ -10,10 +10,15 @@ from mathagent.agents.context import RunContext
 from mathagent.agents.follow_up import Earlier, Understood, understand
 from mathagent.agents.solve_run import Emitter, forward_interrupt
 from mathagent.agents.solver_resources import SolverResources
+from mathagent.agents.transcribe import TRANSCRIBER, Transcription, transcribe
 from mathagent.budget import Budget, Meter
 from mathagent.events import Event
 from mathagent.memory.experience import Lesson
-from mathagent.types import Candidate, Problem
+from mathagent.models.base import prepare
+from mathagent.models.openai_compat import OpenAICompatible
+from mathagent.models.openai_pool import EndpointPool
+from mathagent.models.router import Router
+from mathagent.types import Candidate, Image, Problem
 
 
 class Asides:
@@ -44,6 +49,34 @@ class Asides:
         """Finds out what the model's server can do, as a solve does before it asks it: the backend may have more
         capabilities, and another identity, from then on."""
         await self._resources.prepare()
+
+    async def sees_images(self, within_s: float | None = None) -> bool:
+        """Whether the model that ``transcribe`` asks sees pictures, as far as is known within ``within_s`` seconds.
+
+        Endpoints are asked which server they are, as a solve does; no model is fetched or loaded for it. Raises
+        UsageError or StorageError where what is said or known of the model is wrong.
+        """
+        backend = self._resources.backend
+        models = backend.models if isinstance(backend, Router) else (backend,)
+        await asyncio.gather(
+            *(prepare(one, within_s) for one in models if isinstance(one, OpenAICompatible | EndpointPool))
+        )
+        self._resources.known.settle(backend)
+        return self.context(Meter()).can(TRANSCRIBER.name).images
+
+    async def transcribe(
+        self,
+        image: Image,
+        *,
+        budget: Budget | None = None,
+        on_event: Callable[[Event], None] | None = None,
+    ) -> Transcription:
+        """The problem that a photo shows, as text to be checked and solved next: see agents/transcribe.py.
+
+        ``budget`` is for this alone. Raises as that does.
+        """
+        await self._resources.prepare(None if budget is None else budget.max_seconds)
+        return await transcribe(self.context(Meter(budget), on_event), image)
 
     async def understand(
         self,

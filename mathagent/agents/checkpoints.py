@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 MAX_AGE_DAYS = 30
 MAX_FILES = 200
+LOOK_S = 1.0
+"""Who looks at one solve waits so long for another who only looks; who works on it holds it longer."""
 
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"  # Crockford's base 32: no letters to be mistaken
 _METHOD_PARTS = ("agents", "answers", "memory", "prompts", "scorers", "solver.py", "strategies", "tools")
@@ -108,14 +110,18 @@ class Checkpoints:
         """A new file for the solve of ``spec``. Raises StorageError where it cannot be made."""
         from mathagent.agents.saver import failure, open_saver
 
-        path = self._path(spec.solve_id)
+        path, told = self._path(spec.solve_id), spec.model_dump_json()
         try:
             self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
             saver = await open_saver(path)
         except (OSError, sqlite3.Error) as error:
             raise failure(path, error) from error
-        saver.note("spec", "", spec.model_dump_json())
-        await saver.flush()
+        try:
+            saver.note("spec", "", told)
+            await saver.flush()
+        except BaseException:  # cancelled, too: the thread of an open file would keep the process from ending
+            await asyncio.shield(saver.aclose(delete=True))
+            raise
         return saver
 
     async def reopen(self, solve_id: str) -> tuple[SolveSpec, SolveSaver]:
@@ -151,7 +157,7 @@ class Checkpoints:
     def stored(self, solve_id: str) -> StoredSolve:
         """What is kept of a solve, without holding it. Raises UnknownName, or StorageError as ``reopen`` does."""
         path = self._known(solve_id)
-        found = _stored(path)
+        found = _stored(path, LOOK_S)
         if found is None:
             raise (
                 _at_work(solve_id)
@@ -221,8 +227,8 @@ def _touched(path: Path) -> float:
     return max((one.stat().st_mtime for one in (path, log) if one.exists()), default=0.0)
 
 
-def _read(path: Path) -> sqlite3.Connection:
-    connection = sqlite3.connect(path, timeout=0)
+def _read(path: Path, patience_s: float = 0) -> sqlite3.Connection:
+    connection = sqlite3.connect(path, timeout=patience_s)
     connection.execute("PRAGMA locking_mode=EXCLUSIVE")  # as its owner: no shared-memory file is left behind
     return connection
 
@@ -238,10 +244,10 @@ def _is_held(path: Path) -> bool:
     return False
 
 
-def _stored(path: Path) -> StoredSolve | None:
+def _stored(path: Path, patience_s: float = 0) -> StoredSolve | None:
     """What the file at ``path`` tells; None where a process holds it, or it holds nothing to go on from."""
     try:
-        with closing(_read(path)) as connection:
+        with closing(_read(path, patience_s)) as connection:
             notes = dict(connection.execute("SELECT kind, value FROM notes WHERE kind IN ('spec', 'waiting')"))
             rows = connection.execute(
                 "SELECT metadata FROM checkpoints WHERE checkpoint_ns = '' ORDER BY checkpoint_id DESC LIMIT 1"

@@ -67,6 +67,7 @@ ROLE_NAMES = frozenset(
         "thinker",
         "token-value",
         "tool-gate",
+        "transcriber",
         "translator",
         "validator",
         "verifier",

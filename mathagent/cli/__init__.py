@@ -113,6 +113,10 @@ def solve(
         str | None, typer.Argument(help="The problem; - reads stdin. None on a terminal: the REPL.")
     ] = None,
     file: Annotated[Path | None, typer.Option("--file", "-f", help="Read the problem from a file.")] = None,
+    image: Annotated[
+        Path | None,
+        typer.Option("--image", help="Have the model read the problem in a photo, if it sees pictures."),
+    ] = None,
     strategy: Annotated[
         str | None,
         typer.Option("--strategy", "-s", help="cot, pal, …; or a composition such as 'pal | vote(cot, tir)'."),
@@ -164,6 +168,7 @@ def solve(
         SolveArguments(
             problem=problem,
             file=file,
+            image=image,
             strategy=strategy,
             model=model_of(model, roles),
             base_url=base_url,

@@ -33,6 +33,7 @@ class SolveArguments(Value):
 
     problem: str | None
     file: Path | None
+    image: Path | None = None
     strategy: str | None
     model: str | None
     base_url: str | None
@@ -56,6 +57,9 @@ class SolveArguments(Value):
 def solve_command(arguments: SolveArguments) -> int:
     """Solves, shows, and returns the exit code: 0 answered, 1 no answer, 3 the best of an ended search, 4 unsure."""
     checked_share(arguments.min_confidence)
+    beside = arguments.problem is not None or arguments.file is not None or arguments.resume
+    if arguments.image is not None and beside:
+        raise UsageError("--image is the problem; leave out the problem, --file and --resume")
     if arguments.resume:
         from mathagent.cli.resume import list_resumable, resumed_arguments
 
@@ -66,7 +70,7 @@ def solve_command(arguments: SolveArguments) -> int:
     if arguments.approve and not sys.stdin.isatty():
         raise UsageError("--approve asks at a terminal; run it in one, with the problem as an argument or a file")
     outputs = _outputs(arguments)
-    text = arguments.problem if arguments.resume else _problem_text(arguments)
+    text = _given_text(arguments, outputs)
     if text is None:
         from mathagent.console.repl import ReplOptions, run_repl
 
@@ -113,7 +117,7 @@ async def _solve(arguments: SolveArguments, text: str, outputs: SolveOutputs) ->
     from mathagent.console.approval import Approver
     from mathagent.solver import Solver
 
-    silent = arguments.as_json or arguments.quiet or outputs.lines is not None
+    silent = _is_silent(arguments, outputs)
     approve = arguments.approve
     with SolveView(Console(stderr=True), quiet=silent) as view, Interruptible() as interruptible:
         async with Solver(
@@ -159,6 +163,19 @@ async def _solve(arguments: SolveArguments, text: str, outputs: SolveOutputs) ->
             if solution.resumable and not silent:
                 view.note(f"go on with: mathagent solve --resume {solution.solve_id}")
             return solution
+
+
+def _given_text(arguments: SolveArguments, outputs: SolveOutputs) -> str | None:
+    """The problem's text, or the id of the solve to resume; None where the REPL is wanted. Raises UsageError."""
+    if arguments.image is not None:
+        from mathagent.cli.solve_image import photographed
+
+        return photographed(arguments, arguments.image, silent=_is_silent(arguments, outputs))
+    return arguments.problem if arguments.resume else _problem_text(arguments)
+
+
+def _is_silent(arguments: SolveArguments, outputs: SolveOutputs) -> bool:
+    return arguments.as_json or arguments.quiet or outputs.lines is not None
 
 
 def _problem_text(arguments: SolveArguments) -> str | None:

@@ -106,8 +106,10 @@ class ExperienceStore(Protocol):
         """The best hits for ``query``, best first."""
         ...
 
-    def scan(self, kinds: Sequence[ExperienceKind] = EXPERIENCE_KINDS) -> AsyncIterator[Experience]:
-        """All experiences of ``kinds``, in the order in which they came."""
+    def scan(
+        self, kinds: Sequence[ExperienceKind] = EXPERIENCE_KINDS, *, newest_first: bool = False
+    ) -> AsyncIterator[Experience]:
+        """All experiences of ``kinds``, in the order in which they came, or the other way round."""
         ...
 
     async def forget(self, ids: Sequence[str]) -> int:

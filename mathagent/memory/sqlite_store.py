@@ -94,14 +94,18 @@ class SqliteStore:
         """The best hits for ``query``, best first; none for a text without letters or digits."""
         return await asyncio.to_thread(self._find, query)
 
-    async def scan(self, kinds: Sequence[ExperienceKind] = EXPERIENCE_KINDS) -> AsyncIterator[Experience]:
-        """All experiences of ``kinds``, in the order in which they came; what is added meanwhile may be among them."""
-        after = 0
+    async def scan(
+        self, kinds: Sequence[ExperienceKind] = EXPERIENCE_KINDS, *, newest_first: bool = False
+    ) -> AsyncIterator[Experience]:
+        """All experiences of ``kinds``, in the order in which they came, or the other way round. What is added
+        meanwhile may be among them, where the newest come last."""
+        after = 2**63 - 1 if newest_first else 0
+        beyond, order = ("number < ?", "DESC") if newest_first else ("number > ?", "ASC")
         chosen = json.dumps(list(kinds))
         while True:
             rows = await self._read(
-                f"SELECT {READ_COLUMNS} FROM experiences WHERE number > ?"
-                " AND +kind IN (SELECT value FROM json_each(?)) ORDER BY number LIMIT ?",
+                f"SELECT {READ_COLUMNS} FROM experiences WHERE {beyond}"
+                f" AND +kind IN (SELECT value FROM json_each(?)) ORDER BY number {order} LIMIT ?",
                 (after, chosen, PAGE_ROWS),
             )
             for row in rows:

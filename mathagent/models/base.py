@@ -11,7 +11,7 @@ from typing import Protocol, runtime_checkable
 from pydantic import Field, JsonValue, SecretStr
 
 from mathagent.errors import BackendError, UnsupportedOption
-from mathagent.types import Completion, Message, SamplingParams, Value
+from mathagent.types import Completion, Image, Message, SamplingParams, Value
 
 OnDelta = Callable[[int, str], None]
 """Called with (sample index, new text) while a reply is generated. After a retry, a sample starts anew."""
@@ -25,7 +25,7 @@ backend that can tell calls it, so that a process killed meanwhile has not paid 
 class Capabilities(Value):
     """What a backend can do. ``n``: several samples from one request. ``continue_assistant``: the last message
     may be an unfinished assistant turn, which the reply continues. ``lora``: adapters of it are switched per request.
-    ``embeddings``: it is an Embedder."""
+    ``embeddings``: it is an Embedder. ``images``: messages may carry pictures, and the model sees them."""
 
     n: bool = False
     logprobs: bool = False
@@ -38,6 +38,7 @@ class Capabilities(Value):
     continue_assistant: bool = False
     embeddings: bool = False
     streaming: bool = False
+    images: bool = False
 
 
 class ToolSpec(Value):
@@ -69,6 +70,11 @@ class ChatRequest(Value):
     lora: dict[str, float] | None = None
     logprobs: int | None = Field(default=None, ge=0, le=20)
     continue_assistant: bool = False
+
+    @property
+    def images(self) -> tuple[Image, ...]:
+        """All pictures of its messages."""
+        return tuple(image for message in self.messages for image in message.images)
 
     def sample_seed(self, offset: int = 0) -> int | None:
         """Seed of sample ``first_sample + offset``: distinct for each sample, the same in every run."""
@@ -171,6 +177,13 @@ async def prepare(backend: Backend, within_s: float | None = None) -> None:
                 await backend.prepare()
 
 
+_ADVICE = {
+    "images": "name a model that sees pictures; where this one does, say so with images = true under"
+    ' [capabilities."MODEL"] in config.toml, or let `mathagent probe` find out'
+}
+"""What to do about a refusal, beside leaving the option out."""
+
+
 def require_capabilities(backend: Backend, request: ChatRequest) -> None:
     """Refuses, by name, each option of ``request`` that ``backend`` lacks."""
     wanted = {
@@ -182,10 +195,11 @@ def require_capabilities(backend: Backend, request: ChatRequest) -> None:
         "lora": request.lora is not None,
         "tool_calls": bool(request.tools),
         "continue_assistant": request.continue_assistant,
+        "images": bool(request.images),
     }
     for option, is_wanted in wanted.items():
         if is_wanted and not getattr(backend.capabilities, option):
-            raise UnsupportedOption(backend.name, option)
+            raise UnsupportedOption(backend.name, option, _ADVICE.get(option, ""))
 
 
 class PullProgress(Value):

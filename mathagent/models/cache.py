@@ -21,7 +21,8 @@ from mathagent.storage import open_database, storage_advice
 from mathagent.types import Completion
 
 _ADDED_LATER = ("regex", "lora")
-"""Fields that requests did not always have: one that is not set leaves the key what it was."""
+"""Fields that requests did not always have: one that is not set leaves the key what it was. So do messages without
+images, which messages did not always have."""
 
 
 class CompletionCache:
@@ -104,6 +105,9 @@ def sample_keys(backend: str, request: ChatRequest) -> list[str]:
     for added in _ADDED_LATER:
         if body[added] is None:
             del body[added]
+    for message in body["messages"]:
+        if not message["images"]:
+            del message["images"]
     shared = json.dumps([backend, body], sort_keys=True)
     prefix = hashlib.sha256(shared.encode("utf-8", "surrogatepass"))
     keys = []

@@ -27,6 +27,7 @@ from mathagent.models.openai_endpoint import OpenAIEndpoint
 from mathagent.models.openai_reply import with_alternatives
 from mathagent.models.openai_servers import server_fields, server_of, with_server
 from mathagent.models.openai_wire import request_arguments
+from mathagent.models.vision_models import is_known_to_see
 from mathagent.types import Completion
 
 OPENAI_URL = "https://api.openai.com/v1"
@@ -86,6 +87,7 @@ def _opened(model: str, endpoint: Endpoint, options: ConnectOptions, *, named: b
         named=named,
         api_key=key or "none",
         extra_body={} if is_openai(endpoint.url) else NEUTRAL_SAMPLERS,
+        capabilities=CHAT_CAPABILITIES.model_copy(update={"images": is_known_to_see(model)}),
     )
 
 

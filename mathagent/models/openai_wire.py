@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import base64
 from typing import Any
 
 from mathagent.models.base import ChatRequest
-from mathagent.types import Message
+from mathagent.types import Image, Message
 
 
 def request_arguments(request: ChatRequest, model: str, *, tokens_field: str) -> dict[str, Any]:
@@ -42,6 +43,8 @@ def request_arguments(request: ChatRequest, model: str, *, tokens_field: str) ->
 def message_dict(message: Message) -> dict[str, Any]:
     """One chat turn as the wire wants it."""
     wire: dict[str, Any] = {"role": message.role, "content": message.content}
+    if message.images:
+        wire["content"] = [{"type": "text", "text": message.content}, *map(_image_part, message.images)]
     if message.tool_call_id is not None:
         wire["tool_call_id"] = message.tool_call_id
     if message.tool_calls:
@@ -50,3 +53,8 @@ def message_dict(message: Message) -> dict[str, Any]:
             for call in message.tool_calls
         ]
     return wire
+
+
+def _image_part(image: Image) -> dict[str, Any]:
+    data = base64.b64encode(image.data).decode("ascii")
+    return {"type": "image_url", "image_url": {"url": f"data:{image.media_type};base64,{data}"}}

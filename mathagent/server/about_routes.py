@@ -13,25 +13,30 @@ from mathagent import __version__
 from mathagent.agents.outside_requests import CLOSED, allowed_strategy
 from mathagent.agents.solver_memory import MemoryMode
 from mathagent.agents.strategy import Kind, Need, Strategy
-from mathagent.errors import UsageError
+from mathagent.errors import MathagentError, UsageError
 from mathagent.server.openapi_text import ERRORS
 from mathagent.server.parts import SharedParts
 from mathagent.server.public_text import public_text
+from mathagent.solver import Solver
 from mathagent.strategies import STRATEGIES
 from mathagent.types import Value
 
 logger = logging.getLogger("mathagent.server")
+LONGEST_LOOK_S = 2.0
+"""How long an endpoint has to say which server it is before the page is told without it."""
 router = APIRouter(prefix="/v1", tags=["server"], responses=ERRORS)
 
 
 class About(Value):
     """What this server has. ``strategy`` and the first of ``models`` are its own, ``seeds`` says whether that model
-    takes a seed; ``max_seconds`` and ``max_tokens`` (None: no limit) bound every solve."""
+    takes a seed, ``images`` whether it sees pictures, as far as is known; ``max_seconds`` and ``max_tokens`` (None: no
+    limit) bound every solve."""
 
     version: str = __version__
     strategy: str
     models: tuple[str, ...]
     seeds: bool
+    images: bool
     max_seconds: float
     max_tokens: int | None
     memory: MemoryMode
@@ -66,14 +71,25 @@ async def about(parts: SharedParts) -> About:
     """What this server has, and its limits."""
     models, limits = parts.desk.models, parts.options.limits
     solver = models.solver(models.default)
+    images = await _sees_images(solver)  # first: what is found out thereby is told, too
     return About(
         strategy=parts.options.strategy,
         models=tuple(models.names()),
         seeds=solver.backend.capabilities.seed,
+        images=images,
         max_seconds=limits.seconds,
         max_tokens=limits.tokens,
         memory=solver.memory.mode,
     )
+
+
+async def _sees_images(solver: Solver) -> bool:
+    """Whether its model sees pictures. What keeps that from being known is in the log; all else is told even so."""
+    try:
+        return await solver.beside.sees_images(LONGEST_LOOK_S)
+    except MathagentError as error:
+        logger.warning("whether %s sees pictures is not known: %s", solver.backend.name, error)
+        return False
 
 
 @router.get("/strategies")

@@ -13,7 +13,15 @@ from fastapi.middleware import Middleware
 from fastapi.middleware.cors import CORSMiddleware
 
 from mathagent import __version__
-from mathagent.server import about_routes, chat_routes, info_routes, memory_routes, solution_routes, solve_routes
+from mathagent.server import (
+    about_routes,
+    chat_routes,
+    info_routes,
+    memory_routes,
+    photo_routes,
+    solution_routes,
+    solve_routes,
+)
 from mathagent.server.api_errors import install
 from mathagent.server.desk import SolveDesk
 from mathagent.server.door import BodyLimit, Door
@@ -73,7 +81,8 @@ def create_app(models: ModelTable, options: ServeOptions, store: Path) -> FastAP
     )
     app.state.mathagent = Parts(options=options, desk=desk, metrics=metrics)
     install(app)
-    for routes in (chat_routes, solve_routes, solution_routes, info_routes, about_routes, memory_routes):
+    asking = (chat_routes, solve_routes, photo_routes)
+    for routes in (*asking, solution_routes, info_routes, about_routes, memory_routes):
         app.include_router(routes.router)
     mount_page(app, STATIC)
     _tell_truth(app)

@@ -13,11 +13,18 @@ from mathagent.events import Event, SolveStarted
 from mathagent.server.allowance import Allowance
 from mathagent.server.job import Job
 from mathagent.server.metrics import ServerMetrics
+from mathagent.server.options import ServerKey
 from mathagent.server.public_text import public_text
 from mathagent.server.store import SolutionStore, Status, StoredSolve
 from mathagent.types import Solution
 
 logger = logging.getLogger("mathagent.server")
+
+
+def paid_tokens(meters: Sequence[Meter]) -> int:
+    """The completion tokens that ``meters`` have counted, without those that came from the cache."""
+    totals = [meter.usage for meter in meters]
+    return sum(one.completion_tokens - one.cached_completion_tokens for one in totals)
 
 
 class Books:
@@ -79,12 +86,14 @@ class Books:
 
     async def settle(self, job: Job, meters: Sequence[Meter]) -> None:
         """Takes from the key's allowance what ``job`` has really used, by its meters."""
-        used = job.counted
-        if job.order.resume is None:  # the meter of a resumed solve goes on from what was counted before
-            totals = [meter.usage for meter in meters]
-            used = sum(one.completion_tokens - one.cached_completion_tokens for one in totals)
+        resumed = job.order.resume is not None  # its meter goes on from what was counted before
+        used = job.counted if resumed else paid_tokens(meters)
+        await self.settle_use(job.key, job.day, counted=job.counted, used=used)
+
+    async def settle_use(self, key: ServerKey, day: str, *, counted: int, used: int) -> None:
+        """Takes ``used`` completion tokens from the allowance of ``key``, of which ``counted`` were taken before."""
         try:
-            await self._allowance.end(job.key, job.day, counted=job.counted, used=used)
+            await self._allowance.end(key, day, counted=counted, used=used)
         except StorageError:
             logger.exception("what a key has used cannot be written down")
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, model_validator
+from pydantic_core import PydanticCustomError
 
+from mathagent.agents.problem_text import is_text
 from mathagent.budget import Budget
 from mathagent.server.api_errors import ApiError, unsupported
 
@@ -13,9 +15,25 @@ MOST_MESSAGES = 200
 
 
 class Sent(BaseModel):
-    """Base of what clients send: unknown fields are refused."""
+    """Base of what clients send: unknown fields are refused, and strings that are no text wherever they stand."""
 
     model_config = ConfigDict(extra="forbid")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _holds_text(cls, sent: Any) -> Any:
+        r"""JSON can write half a character (``"\ud800"``), which no file, model or reply can hold."""
+        left = [sent]
+        while left:
+            match left.pop():
+                case str(text) if not is_text(text):
+                    message = "a string holds half a character (a lone surrogate); send whole UTF-8 text"
+                    raise PydanticCustomError("not_text", message)
+                case dict(fields):
+                    left += [*fields, *fields.values()]
+                case list(items):
+                    left += items
+        return sent
 
 
 class ContentPart(BaseModel):
@@ -150,7 +168,7 @@ def refuse_unsupported(body: ChatRequestBody) -> None:
     """Raises ApiError naming the first field that cannot be honoured."""
     for name, (harmless, advice) in _REFUSED.items():
         value = getattr(body, name)
-        if value is not None and not any(value == one and type(value) is type(one) for one in harmless):
+        if value is not None and not any(_same(value, one) for one in harmless):
             raise unsupported(name, advice)
     form = body.response_format
     if form is not None and form.type not in ("text", "json_object"):
@@ -160,3 +178,8 @@ def refuse_unsupported(body: ChatRequestBody) -> None:
         )
     if body.stream_options is not None and not body.stream:
         raise ApiError(400, "'stream_options' needs 'stream': true", code="invalid_value", param="stream_options")
+
+
+def _same(value: Any, harmless: Any) -> bool:
+    """Whether both are the same JSON value: 0 and 0.0 are, 1 and true are not."""
+    return bool(value == harmless) and isinstance(value, bool) is isinstance(harmless, bool)

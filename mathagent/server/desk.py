@@ -8,14 +8,15 @@ from mathagent.agents.checkpoints import StoredSolve as Unfinished
 from mathagent.agents.gate import Gate
 from mathagent.agents.outside_requests import allowed_settings, allowed_strategy
 from mathagent.agents.problem_text import as_problem
+from mathagent.agents.transcribe import Transcription
 from mathagent.budget import Budget, noting_meters
-from mathagent.errors import MathagentError
+from mathagent.errors import MathagentError, UnsupportedOption
 from mathagent.events import Event, ModelReplied
 from mathagent.sandbox.base import Limits
 from mathagent.scorers.checks import run_certificate
 from mathagent.server.allowance import Allowance
 from mathagent.server.api_errors import ApiError, ended
-from mathagent.server.books import Books
+from mathagent.server.books import Books, paid_tokens
 from mathagent.server.job import Job, SolveOrder
 from mathagent.server.metrics import ServerMetrics
 from mathagent.server.model_table import ModelTable
@@ -23,7 +24,7 @@ from mathagent.server.options import ServeLimits, ServerKey
 from mathagent.server.store import SolutionStore, StoredSolve
 from mathagent.solver import Solver
 from mathagent.strategies import STRATEGIES
-from mathagent.types import Check, Problem, Solution
+from mathagent.types import Check, Image, Problem, Solution
 
 BACKSTOP_S = 30.0
 """A solve that has not ended so long after its deadline is given up."""
@@ -41,6 +42,7 @@ class SolveDesk:
         self.gate = Gate(at_once=limits.solves, waiting=limits.waiting, longest_s=limits.seconds)
         self.allowance = Allowance(store)
         self.books = Books(store, self.allowance, metrics)
+        self._metrics = metrics
         self._jobs: set[Job] = set()
         metrics.watch(self.gate)
 
@@ -94,6 +96,37 @@ class SolveDesk:
             return await run_certificate(
                 solver.sandbox, solver.comparer, solution, limits, within_s=self.limits.verify_s
             )
+
+    async def transcribe(self, image: Image, model: str, key: ServerKey) -> Transcription:
+        """The problem that a photo shows, as ``model`` reads it. It has its turn and its limits as a solve has, and
+        counts as one for what ``key`` may use in a day.
+
+        Raises UnsupportedOption, at no cost, where the model does not see pictures; else as ``start`` and Asides do.
+        """
+        self.gate.check()
+        self.models.check(model)
+        solver = self.models.solver(model)
+        if not await solver.beside.sees_images(self.limits.seconds):
+            raise UnsupportedOption(
+                model, "images", "no picture can be read; type the problem, or name another model"
+            )
+        await self.allowance.admit(key)
+        day, budget = "", Budget(max_tokens=self.limits.tokens)
+        with noting_meters() as meters:
+            try:
+                async with self.gate.entered():
+                    day = self.allowance.begin(key)
+                    await self.allowance.note(key, day)
+                    async with asyncio.timeout(self.limits.seconds):
+                        return await solver.beside.transcribe(
+                            image, budget=budget, on_event=self._metrics.on_event
+                        )
+            finally:
+                if day:
+                    used = paid_tokens(meters)
+                    await asyncio.shield(self.books.settle_use(key, day, counted=0, used=used))
+                else:
+                    self.allowance.give_back(key)
 
     async def delete(self, solve_id: str, key: ServerKey, model: str) -> None:
         """Forgets a solve, with what was kept to resume it; ends it, where it runs. Raises ApiError where another

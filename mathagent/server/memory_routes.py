@@ -40,8 +40,8 @@ class MemoryEntry(Value):
 
 
 class MemoryList(Value):
-    """Experiences: the best hits first where something was searched for, else in the order in which they came;
-    ``after`` asks for the next ones (None: there are no more)."""
+    """Experiences: the best hits first where something was searched for, else the newest; ``after`` asks for the next
+    ones (None: there are no more). What is remembered between two pages moves the rest on by as many."""
 
     object: Literal["list"] = "list"
     data: tuple[MemoryEntry, ...]
@@ -65,7 +65,7 @@ async def list_memory(
     limit: Annotated[int, Query(ge=1, le=100)] = 20,
     after: Annotated[int, Query(ge=0, le=10**9)] = 0,
 ) -> MemoryList:
-    """What is remembered: searched, or listed from the beginning. A search has one page."""
+    """What is remembered: searched, or listed from the newest on. A search has one page."""
     store, kinds = _store(parts), tuple(kind or SHOWN)
     if q.strip():
         hits = await store.search(Wanted(text=q, kinds=kinds, limit=limit))
@@ -95,7 +95,7 @@ async def _page(
 ) -> MemoryList:
     entries: list[MemoryEntry] = []
     passed = 0
-    async for experience in store.scan(kinds):
+    async for experience in store.scan(kinds, newest_first=True):
         passed += 1
         if passed <= after or not await _may_see(parts, key, experience):
             continue

@@ -59,9 +59,10 @@ async def resume_solve(
 ) -> Response:
     """Goes on with a solve that was ended before its time; answers as `/v1/solve` does."""
     stored, _ = await _found(parts, key, solve_id)
-    if parts.desk.job(solve_id, key) is not None:
+    unfinished = await parts.desk.unfinished(solve_id, stored.model)
+    if parts.desk.job(solve_id, key) is not None:  # looked at last: another may have begun meanwhile to resume it
         raise ApiError(409, "this solve is running", code="running")
-    if await parts.desk.unfinished(solve_id, stored.model) is None:
+    if unfinished is None:
         raise ApiError(
             409, "this solve cannot be resumed: it has ended, or was too long ago", code="not_resumable"
         )

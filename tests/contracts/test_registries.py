@@ -11,6 +11,7 @@ import pytest
 from mathagent.agents.human import HINTS_PROMPT
 from mathagent.agents.role import ROLES
 from mathagent.agents.strategy import Strategy, StrategyConfig
+from mathagent.agents.transcribe import TRANSCRIBE_PROMPTS
 from mathagent.config import read_settings
 from mathagent.errors import UnknownName, UsageError
 from mathagent.evals.datasets import DATASETS
@@ -128,5 +129,12 @@ def test_every_prompt_file_belongs_to_a_strategy_a_role_or_a_person() -> None:
     folder = Path(mathagent.prompts.__file__).parent
     on_disk = {path.relative_to(folder).with_suffix("").as_posix() for path in folder.rglob("*.md")}
     used = {prompt for name in STRATEGIES.table for prompt in STRATEGIES.load(name).prompts}
-    others = (HINTS_PROMPT, *PROCESS_PROMPTS, *EDIT_PROMPTS, *FUNCTION_PROMPTS, *PROBE_PROMPTS)
+    others = (
+        HINTS_PROMPT,
+        *TRANSCRIBE_PROMPTS,
+        *PROCESS_PROMPTS,
+        *EDIT_PROMPTS,
+        *FUNCTION_PROMPTS,
+        *PROBE_PROMPTS,
+    )
     assert on_disk == used | {role.prompt for role in ROLES} | set(others)

@@ -76,8 +76,12 @@ def test_langgraph_app(model: Any) -> None:
     assert done.stdout == "The answer is 42; checks that hold: 1.\n", done.stderr
     config = json.loads((folder / "langgraph.json").read_text(encoding="utf-8"))
     file, _, name = config["graphs"]["math-app"].partition(":")
-    probe = f"import runpy; print(type(runpy.run_path({str(folder / file)!r})[{name!r}]).__name__)"
-    assert run("-c", probe).stdout == "CompiledStateGraph\n"
+    probe = (
+        f"import {Path(file).stem} as app; graph = app.{name};"
+        " print(type(graph).__name__, *sorted(graph.get_input_jsonschema()['properties']))"  # Studio's form
+    )
+    done = run("-c", probe, cwd=folder)
+    assert done.stdout == "CompiledStateGraph problem question reply solution\n", done.stderr
 
 
 def test_notebook(model: Any, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -353,7 +353,7 @@ def test_pictures_are_refused_with_the_reason(server: ServeProcess, browser: Bro
               document.activeElement.dispatchEvent(event);
             }"""
         )
-        page.seen(".wrong", has_text="Pictures cannot be read").wait_for()
+        page.seen(".wrong", has_text="photos cannot be read").wait_for()
 
 
 @pytest.mark.model

@@ -9,6 +9,7 @@ PROBE_PROMPTS = tuple(
         "facts",
         "choice",
         "tool",
+        "picture",
         "needle",
         "long",
         "arithmetic",

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 
 from mathagent import __version__
 from mathagent.errors import BackendError, MathagentError, UnsupportedOption
-from mathagent.evals.probe import form_tests, size_tests, task_tests, wire_tests
+from mathagent.evals.probe import form_tests, image_tests, size_tests, task_tests, wire_tests
 from mathagent.evals.probe.asking import Asking, Outcome, ProbeLimits, no
 from mathagent.events import Event
 from mathagent.models.base import Backend, Started, prepare
@@ -32,6 +32,7 @@ TESTS: Mapping[str, Test] = {
     "grammar": form_tests.grammar,
     "regex": form_tests.regular_expression,
     "tool calls": form_tests.tool_call,
+    "images": image_tests.images,
     "embeddings": wire_tests.vectors,
     "context": size_tests.context,
     "speed": size_tests.speed,
@@ -51,6 +52,7 @@ DECIDES = {
     "grammar": "grammar",
     "regex": "regex",
     "tool calls": "tool_calls",
+    "images": "images",
 }
 """The capability that a test decides."""
 

@@ -56,8 +56,11 @@ class FakeStore:
             for rank, one in enumerate(best, start=1)
         ]
 
-    async def scan(self, kinds: Sequence[ExperienceKind] = EXPERIENCE_KINDS) -> AsyncIterator[Experience]:
-        for one in list(self.kept.values()):
+    async def scan(
+        self, kinds: Sequence[ExperienceKind] = EXPERIENCE_KINDS, *, newest_first: bool = False
+    ) -> AsyncIterator[Experience]:
+        kept = list(self.kept.values())
+        for one in reversed(kept) if newest_first else kept:
             if one.kind in kinds:
                 yield one
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -295,3 +296,39 @@ async def test_no_key_and_no_reference_is_kept(monkeypatch: pytest.MonkeyPatch) 
     assert b"boxed" in kept
     assert secret.encode() not in kept
     assert b"the reference" not in kept
+
+
+def files(folder: Path) -> list[Path]:
+    return list((folder / "solves").glob("*"))
+
+
+async def test_a_solve_cancelled_as_it_begins_leaves_no_file_open(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its thread would keep the process from ending."""
+    writing, flush = asyncio.Event(), SolveSaver.flush
+
+    async def slow(saver: SolveSaver) -> None:
+        if not writing.is_set():
+            writing.set()
+            await asyncio.Event().wait()
+        await flush(saver)
+
+    monkeypatch.setattr(SolveSaver, "flush", slow)
+    before = set(threading.enumerate())
+    begun = asyncio.create_task(Checkpoints(tmp_path / "solves").begin(spec(new_solve_id())))
+    await writing.wait()
+    begun.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await begun
+    for thread in set(threading.enumerate()) - before:
+        await asyncio.to_thread(thread.join, 30)
+        assert not thread.is_alive()
+    assert not files(tmp_path)
+
+
+async def test_a_solve_that_cannot_be_written_down_leaves_no_file(tmp_path: Path) -> None:
+    half = spec(new_solve_id()).model_copy(update={"problem": Problem(text="\ud800")})
+    with pytest.raises(ValueError, match="surrogates"):
+        await Checkpoints(tmp_path / "solves").begin(half)
+    assert not files(tmp_path)

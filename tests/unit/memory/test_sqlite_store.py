@@ -280,3 +280,12 @@ async def test_a_search_beside_a_long_write(store: SqliteStore) -> None:
 
     await asyncio.to_thread(search_within)
     assert (await store.statistics()).experiences == 0
+
+
+async def test_a_scan_goes_either_way_over_all_pages(store: SqliteStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("mathagent.memory.sqlite_store.PAGE_ROWS", 3)
+    written = [exemplar(number) for number in range(7)]
+    await store.add(written)
+    assert [one async for one in store.scan()] == written
+    assert [one async for one in store.scan(newest_first=True)] == written[::-1]
+    assert [one async for one in store.scan(("fact",), newest_first=True)] == []

@@ -15,7 +15,10 @@ import pytest
 from mathagent.errors import StorageError
 from mathagent.models.base import ChatRequest, ToolSpec
 from mathagent.models.cache import CompletionCache, sample_keys
-from mathagent.types import Completion, Message, SamplingParams, TokenLogprob, ToolCall, Usage
+from mathagent.types import Completion, Image, Message, SamplingParams, TokenLogprob, ToolCall, Usage
+
+KEY_WITHOUT_IMAGES = "f1614707ecb018f4f4617e39d2cd048a30e65094a73783ba9526db1b322c5e61"
+"""As the version before images made it."""
 
 
 def ask(n: int = 1, first: int = 0, seed: int | None = None, **changes: Any) -> ChatRequest:
@@ -194,3 +197,25 @@ def test_a_closed_cache_is_a_storage_error(tmp_path: Path) -> None:
         cache.lookup("b", ask())
     with pytest.raises(StorageError):
         cache.store("b", ask(), said("x"))
+
+
+def test_requests_without_images_keep_the_keys_that_they_had_before_messages_could_have_any() -> None:
+    call = ToolCall(id="1", name="f", arguments="{}")
+    messages = (
+        Message(role="system", content="s"),
+        Message(role="user", content="q"),
+        Message(role="assistant", content="a", tool_calls=(call,)),
+        Message(role="tool", content="t", tool_call_id="1"),
+    )
+    assert sample_keys("b", ask(messages=messages)) == [KEY_WITHOUT_IMAGES]
+
+
+def test_the_picture_is_in_the_key() -> None:
+    def key(*images: Image) -> str:
+        return sample_keys("b", ask(messages=(Message(role="user", content="q", images=images),)))[0]
+
+    one, other = (Image(media_type="image/png", data=data) for data in (b"\xff\x01", b"\xff\x02"))
+    as_jpeg = Image(media_type="image/jpeg", data=one.data)
+    keys = [sample_keys("b", ask())[0], key(one), key(other), key(as_jpeg), key(one, other), key(other, one)]
+    assert len(set(keys)) == len(keys)
+    assert key() == keys[0]

@@ -23,6 +23,7 @@ async def test_what_there_is(tmp_path: Path) -> None:
         "strategy": "pal",
         "models": ["script:test"],
         "seeds": True,
+        "images": True,
         "max_seconds": 30.0,
         "max_tokens": 500,
         "memory": "off",
@@ -33,6 +34,24 @@ async def test_a_model_without_seeds_says_so(tmp_path: Path) -> None:
     backend = ScriptedBackend(always(FORTY_TWO), capabilities=Capabilities(streaming=True))
     async with served(tmp_path, backend) as server:
         assert (await server.http.get("/v1/about")).json()["seeds"] is False
+
+
+async def test_a_model_that_sees_no_pictures_says_so(tmp_path: Path) -> None:
+    backend = ScriptedBackend(always(FORTY_TWO), capabilities=Capabilities(streaming=True))
+    async with served(tmp_path, backend) as server:
+        assert (await server.http.get("/v1/about")).json()["images"] is False
+
+
+async def test_a_config_file_that_is_wrong_keeps_nobody_from_hearing_the_rest(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    config = tmp_path / "config.toml"
+    config.write_text('[capabilities."script:test"]\nimagery = true\n')
+    monkeypatch.setenv("MATHAGENT_CONFIG", str(config))
+    async with served(tmp_path, always(FORTY_TWO)) as server:
+        about = await server.http.get("/v1/about")
+    assert (about.status_code, about.json()["images"]) == (200, False)
+    assert "imagery" in caplog.text
 
 
 async def test_strategies_are_listed(tmp_path: Path) -> None:

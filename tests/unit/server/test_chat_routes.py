@@ -110,7 +110,8 @@ async def test_harmless_values_are_taken(tmp_path: Path) -> None:
         "stop": None,
         "tools": [],
         "tool_choice": "auto",
-        "frequency_penalty": 0,
+        "frequency_penalty": 0.0,
+        "presence_penalty": 0,
         "logprobs": False,
         "user": "somebody",
         "metadata": {"a": "b"},
@@ -156,6 +157,28 @@ async def test_no_json(tmp_path: Path) -> None:
         json_type = {"Content-Type": "application/json"}
         response = await server.http.post("/v1/chat/completions", content=b"{", headers=json_type)
     assert response.json()["error"]["code"] == "invalid_json"
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/v1/chat/completions", r'{"model": "cot", "messages": [{"role": "user", "content": "\ud800 1+1"}]}'),
+        (
+            "/v1/chat/completions",
+            r'{"model": "cot", "messages": [{"role": "user", "content": "1+1"}], "\udfff": 1}',
+        ),
+        ("/v1/solve", r'{"problem": "1+1", "choices": ["1", "\ud83d"]}'),
+        ("/v1/solve", r'{"problem": "1+1", "settings": {"a": [{"\ud800": 1}]}}'),
+        ("/v1/solutions/x/hint", r'{"text": "\udc00"}'),
+        ("/v1/solutions/x/resume", r'{"answer": {"kind": "refused", "reason": "\ud800"}}'),
+    ],
+)
+async def test_half_a_character_is_no_text(tmp_path: Path, path: str, body: str) -> None:
+    async with served(tmp_path, always(FORTY_TWO)) as server:
+        json_type = {"Content-Type": "application/json"}
+        response = await server.http.post(path, content=body, headers=json_type)
+    assert response.status_code == 400
+    assert "half a character" in response.json()["error"]["message"]
 
 
 async def test_options_reach_the_solve(tmp_path: Path) -> None:

@@ -70,7 +70,7 @@ async def test_a_server_without_memory_says_what_to_do(tmp_path: Path) -> None:
         assert "--memory-mode" in response.json()["error"]["message"]
 
 
-async def test_it_is_listed_in_pages(tmp_path: Path) -> None:
+async def test_it_is_listed_in_pages_the_newest_first(tmp_path: Path) -> None:
     all_of_it = [exemplar(number) for number in range(100, 105)]
     async with served(tmp_path, *all_of_it) as server:
         first = (await server.http.get("/v1/memory", params={"limit": 2})).json()
@@ -78,9 +78,9 @@ async def test_it_is_listed_in_pages(tmp_path: Path) -> None:
         third = (await server.http.get("/v1/memory", params={"limit": 2, "after": second["after"]})).json()
     pages = [first, second, third]
     assert [len(page["data"]) for page in pages] == [2, 2, 1]
-    assert [one["id"] for page in pages for one in page["data"]] == [one.id for one in all_of_it]
+    assert [one["id"] for page in pages for one in page["data"]] == [one.id for one in reversed(all_of_it)]
     assert third["after"] is None
-    assert first["data"][0]["answer"] == "100"
+    assert first["data"][0]["answer"] == "104"
 
 
 async def test_kinds_are_chosen_and_statistics_must_be(tmp_path: Path) -> None:
@@ -90,9 +90,9 @@ async def test_kinds_are_chosen_and_statistics_must_be(tmp_path: Path) -> None:
             listed = await server.http.get("/v1/memory", params={"kind": list(wanted)})
             return [one["kind"] for one in listed.json()["data"]]
 
-        assert await kinds() == ["exemplar", "fact", "lesson"]
+        assert await kinds() == ["lesson", "fact", "exemplar"]
         assert await kinds("lesson") == ["lesson"]
-        assert await kinds("fact", "statistics") == ["fact", "statistics"]
+        assert await kinds("fact", "statistics") == ["statistics", "fact"]
         assert (await server.http.get("/v1/memory", params={"kind": "none"})).status_code == 400
 
 

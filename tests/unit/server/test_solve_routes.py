@@ -403,7 +403,7 @@ async def test_a_client_that_leaves_with_its_solution_finds_it_again(
 
 @pytest.mark.parametrize(
     ("setting", "says"),
-    [('"' + "a." * 100_000 + '": 1', "has no setting"), (r'"\ud800": "/etc/passwd"', "plain words")],
+    [('"' + "a." * 100_000 + '": 1', "has no setting"), (r'"\ud800": "/etc/passwd"', "half a character")],
 )
 async def test_a_setting_of_any_name_is_refused_at_once(tmp_path: Path, setting: str, says: str) -> None:
     body = f'{{"problem": "x", "strategy": "cot", "settings": {{{setting}}}}}'

@@ -50,6 +50,7 @@ export function askView() {
     if (chosen) return chosen;
     chosen = solveOptions(await whatThereIs());
     options.replaceChildren(chosen.element);
+    await box.showPhotos();
     return chosen;
   }
 

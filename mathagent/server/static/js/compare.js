@@ -68,6 +68,7 @@ export function compareView() {
     chosen = solveOptions(there, { withStrategy: false });
     options.replaceChildren(chosen.element);
     for (const name of FIRST) add(there.strategies.has(name) ? name : there.about.strategy);
+    await box.showPhotos();
   }
 
   async function compare() {

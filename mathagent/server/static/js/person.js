@@ -1,6 +1,6 @@
 /** A solve that waits for a person: what it asks, and the answers that may be given. */
 
-import { button, field, h } from "./dom.js";
+import { button, field, freshId, h } from "./dom.js";
 
 const ASKED = {
   "approve-code": {
@@ -17,7 +17,7 @@ const ASKED = {
     edited: "Follow it as edited",
     about: "You may change it first: one line a step.",
   },
-  "approve-tool": { title: "May this tool be called?", text: null, yes: "Allow it" },
+  "approve-tool": { title: "May this tool be called so?", text: null, yes: "Allow it" },
 };
 
 /** The form for `request`; `answer` is called with a Response. */
@@ -47,21 +47,60 @@ export function personForm(request, answer) {
       () => (accept.textContent = box.value.trim() === given.trim() ? yes : edited),
     );
   }
+  const isTool = request.kind === "approve-tool";
   return h(
     "section",
     { class: "person", "aria-label": title },
     h("h3", {}, title),
-    request.kind === "approve-tool" && [
-      h("p", {}, h("code", {}, request.tool)),
-      h("p", { class: "soft" }, request.description),
-    ],
+    isTool && toolPart(request),
     box && field(request.kind === "approve-code" ? "Program" : "Plan", box, about),
     field("Why not, if you refuse", reason),
     h(
       "div",
       { class: "row" },
       accept,
+      isTool && button("Always for this solve", () => answer({ kind: "approved", always: true })),
       button("Refuse", () => answer({ kind: "refused", reason: reason.value })),
     ),
   );
+}
+
+/** The tool, what it says of itself, and what it would be called with. */
+function toolPart({ tool, description, arguments: given }) {
+  const id = freshId("arguments");
+  return [
+    h("p", {}, h("code", {}, tool)),
+    h("p", { class: "soft" }, description),
+    h("p", { class: "as-label", id }, "It would be called with"),
+    h("pre", { class: "tool-arguments", "aria-labelledby": id, tabindex: "0" }, indented(given)),
+  ];
+}
+
+const JSON_PARTS = /"(?:[^"\\]|\\.)*"|[{[]\s*[}\]]|[{}[\],:]|\s+/g;
+
+/** JSON with a line for each of its parts, which stay as they were sent: nobody may allow a number that was rounded, or
+ *  miss a name that stands twice. What is no JSON stays as it is. */
+function indented(given) {
+  if (!given) return "nothing";
+  try {
+    JSON.parse(given);
+  } catch {
+    return given;
+  }
+  let depth = 0;
+  const line = () => `\n${"  ".repeat(depth)}`;
+  return given.trim().replace(JSON_PARTS, (part) => {
+    if (part[0] === '"') return part;
+    if (!part.trim()) return "";
+    if (part.length > 1) return part[0] + part.at(-1); // {} or []
+    if ("{[".includes(part)) {
+      depth += 1;
+      return part + line();
+    }
+    if ("}]".includes(part)) {
+      depth -= 1;
+      return line() + part;
+    }
+    return part === "," ? part + line() : ": ";
+  });
 }

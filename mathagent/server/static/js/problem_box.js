@@ -2,12 +2,10 @@
 
 import { freshId, h } from "./dom.js";
 import { segments } from "./math.js";
+import { photoPart } from "./photo.js";
 import { prose } from "./prose.js";
 
-const PICTURES =
-  "Pictures cannot be read: models are sent text only here. Type the problem; formulas go between $ signs.";
-
-/** {element, text(), set(text), focus()}; `onAsk` hears Ctrl+Enter. */
+/** {element, text(), set(text), focus(), showPhotos()}; `onAsk` hears Ctrl+Enter. */
 export function problemBox({ onAsk, rows = 4 }) {
   const id = freshId("problem");
   const input = h("textarea", {
@@ -28,23 +26,22 @@ export function problemBox({ onAsk, rows = 4 }) {
     h("kbd", {}, "Enter"),
     " asks.",
   );
-  const told = h("p", { class: "wrong", role: "alert", hidden: true });
+  const photo = photoPart({
+    onText: (text) => {
+      input.value = [input.value.trim(), text].filter(Boolean).join("\n\n"); // what was typed stays
+      show();
+      input.focus();
+    },
+  });
   const show = () => {
-    told.hidden = true;
+    photo.clear();
     const hasFormulas = segments(input.value).some((one) => one.tex !== undefined);
     preview.hidden = !hasFormulas;
     preview.replaceChildren(...(hasFormulas ? prose(input.value) : []));
   };
-  const refusePictures = (event) => {
-    const files = [...(event.clipboardData ?? event.dataTransfer).files];
-    if (!files.some((one) => one.type.startsWith("image/"))) return;
-    event.preventDefault();
-    told.textContent = PICTURES;
-    told.hidden = false;
-  };
   input.addEventListener("input", show);
-  input.addEventListener("paste", refusePictures);
-  input.addEventListener("drop", refusePictures);
+  input.addEventListener("paste", photo.take);
+  input.addEventListener("drop", photo.take);
   input.addEventListener("keydown", (event) => {
     if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) {
       event.preventDefault();
@@ -57,7 +54,8 @@ export function problemBox({ onAsk, rows = 4 }) {
       { class: "field problem-field" },
       h("label", { for: id }, "Problem"),
       input,
-      told,
+      photo.told,
+      photo.row,
       preview,
       note,
     ),
@@ -67,5 +65,7 @@ export function problemBox({ onAsk, rows = 4 }) {
       show();
     },
     focus: () => input.focus(),
+    /** Says whether photos can be read; raises ApiFailure where the server cannot be asked. */
+    showPhotos: photo.show,
   };
 }

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import struct
+import zlib
 from collections.abc import Callable
 from typing import Any
 
@@ -9,9 +11,11 @@ from probed_model import PlayedModel, PlayedSandbox
 from mathagent.errors import BackendError, SandboxError
 from mathagent.evals.probe import run
 from mathagent.evals.probe.asking import Asking, Outcome, ProbeLimits
+from mathagent.evals.probe.image_tests import number_png
 from mathagent.evals.probe.run import DECIDES, TESTS, probe
 from mathagent.models.base import Capabilities, ChatRequest, OnDelta
 from mathagent.models.capability_record import CapabilityRecord, Finding
+from mathagent.models.images import image_of
 from mathagent.models.scripted import Reply, ScriptedBackend
 from mathagent.types import Completion, Execution
 
@@ -76,6 +80,7 @@ async def test_the_figures_are_those_of_the_replies() -> None:
         ("grammar", "grammar", "grammar"),
         ("regex", "regex", "regex"),
         ("tools", "tool calls", "tool_calls"),
+        ("images", "images", "images"),
     ],
 )
 async def test_what_it_does_wrong_is_found(cannot: str, test: str, capability: str | None) -> None:
@@ -179,3 +184,29 @@ def test_the_expected_results_of_the_tasks_are_right() -> None:
     for question, result in items.items():
         a, sign, b = question.split()
         assert signs[sign](int(a), int(b)) == result
+
+
+def test_the_picture_of_the_number_is_a_png_that_shows_it() -> None:
+    data = number_png("42")
+    width, height, bits, kind = struct.unpack(">IIBB", data[16:26])
+    assert image_of(data).media_type == "image/png"
+    assert (width, height, bits, kind) == (13 * 16, 9 * 16, 8, 0)
+    start = data.index(b"IDAT")
+    (length,) = struct.unpack(">I", data[start - 4 : start])
+    lines = zlib.decompress(data[start + 4 : start + 4 + length])
+    assert len(lines) == height * (width + 1)
+    drawn = [
+        "".join("#" if lines[row * 16 * (width + 1) + 1 + column * 16] == 0 else "." for column in range(13))
+        for row in range(9)
+    ]
+    assert drawn == [
+        ".............",
+        "....#...###..",
+        "...##..#...#.",
+        "..#.#......#.",
+        ".#..#....##..",
+        ".#####..#....",
+        "....#..#.....",
+        "....#..#####.",
+        ".............",
+    ]
