@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 
 _FAMILIES = (
-    # As the makers' model pages and model cards state "image" among the inputs (looked up in 2025 and 2026).
+    # From memory of the makers' model pages, not looked up: a wrong guess costs one refused request.
     r"(?:chat)?gpt-4o(?!.*(?:audio|realtime|transcribe|tts|search))",
     r"gpt-4-turbo(?!-preview)",
     r"gpt-4\.[15]",
