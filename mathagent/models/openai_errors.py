@@ -36,7 +36,9 @@ def stated_error(body: object, message: str, *, backend: str, base_url: str) -> 
     """
     status = _stated_status(body)
     if status is not None:
-        return status_error(status, message, backend=backend, base_url=base_url)
+        return status_error(
+            status, message, backend=backend, base_url=base_url, told=f"HTTP 200, meaning {status}"
+        )
     return BackendError(f"{backend} at {base_url} reports: {message}; check the model and the URL", status=200)
 
 
@@ -54,28 +56,30 @@ def _stated_status(body: object) -> int | None:
 
 
 def status_error(
-    status: int, message: str, *, backend: str, base_url: str, retry_after: str | None = None
+    status: int, message: str, *, backend: str, base_url: str, retry_after: str | None = None, told: str = ""
 ) -> BackendError:
-    """The error for an HTTP status; ``message`` is what the server said. Only passing failures are retryable."""
+    """The error for an HTTP status; ``message`` is what the server said, ``told`` how it came where not as the status.
+    Only passing failures are retryable."""
+    told = told or f"HTTP {status}"
     where = f"{backend} at {base_url}"
     said = f": {message}" if message else ""
     if status in (401, 403):
         advice = "check OPENAI_API_KEY (or the endpoint's own key)"
-        return BackendError(f"{where} refused the key (HTTP {status}){said}; {advice}", status=status)
+        return BackendError(f"{where} refused the key ({told}){said}; {advice}", status=status)
     if status in (404, 405):
         advice = "check the model's name"
         if not base_url.rstrip("/").endswith("/v1"):
             advice += f", and whether the URL should be {base_url.rstrip('/')}/v1"
-        return BackendError(f"{where} knows no such model or path (HTTP {status}){said}; {advice}", status=status)
+        return BackendError(f"{where} knows no such model or path ({told}){said}; {advice}", status=status)
     if status in _PASSING and "insufficient_quota" not in message:
         what = "asks to slow down" if status == 429 else "failed"
         wait = retry_after_seconds(retry_after)
         when = "try again later" if not wait else f"try again in {wait:.0f} s"
         return BackendError(
-            f"{where} {what} (HTTP {status}){said}; {when}", retryable=True, status=status, retry_after_s=wait
+            f"{where} {what} ({told}){said}; {when}", retryable=True, status=status, retry_after_s=wait
         )
     advice = "change the request or choose another model or endpoint"
-    return BackendError(f"{where} refused the request (HTTP {status}){said}; {advice}", status=status)
+    return BackendError(f"{where} refused the request ({told}){said}; {advice}", status=status)
 
 
 def connection_error(error: BaseException, *, backend: str, base_url: str, reached: bool) -> BackendError:

@@ -345,7 +345,7 @@ async def test_failures_say_what_to_do(
         ({"raw": b'{"hello": 1}'}, False, "no chat completion"),
         ({"raw": b"[1, 2]"}, False, "no chat completion"),
         ({"raw": b"null"}, False, "no chat completion"),
-        ({"raw": b'{"error": "Unexpected endpoint"}'}, False, "reports: Unexpected endpoint"),
+        ({"raw": b'{"error": "Unexpected endpoint"}'}, False, "(HTTP 200, meaning 404): Unexpected endpoint"),
         ({"raw": b'{"error": {"message": "slow down", "code": 429}}'}, True, "slow down"),
         ({"cut": "body"}, True, "broke off"),
     ],

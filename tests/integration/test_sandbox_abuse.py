@@ -478,13 +478,14 @@ async def test_odd_ends(sandbox: FreshProcessSandbox, program: str, statuses: se
 
 async def test_two_hundred_runs_leave_nothing(sandbox: FreshProcessSandbox) -> None:
     programs = ["1 + 1", "1 / 0", "import os; os.abort()", "print('x' * 10**6)", "import os; os.fork(); os.fork()"]
+    others = process_tree.children(os.getpid())  # the fork server of other tests, perhaps
     await sandbox.run("1")
     before = len(os.listdir("/proc/self/fd")) if sys.platform == "linux" else 0  # noqa: PTH208
     for _ in range(10):
         await asyncio.gather(*(sandbox.run(program, Limits(timeout_s=30)) for program in programs * 4))
     if sys.platform == "linux":
         assert len(os.listdir("/proc/self/fd")) <= before  # noqa: PTH208
-        assert process_tree.children(os.getpid()) == []
+        assert set(process_tree.children(os.getpid())) <= set(others)
 
 
 @ON_LINUX

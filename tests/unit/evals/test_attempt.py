@@ -99,7 +99,8 @@ async def test_what_a_given_up_attempt_had_used_is_counted(ends: str) -> None:
             raise BackendError("gone") if ends == "endpoint is lost" else KeyError("no such thing")
 
     backend = Ending(["Six times seven is forty two."])
-    record, _ = await attempted(backend, item_seconds=1, strategy="zero-shot-cot")
+    item_seconds = 2 if ends == "hangs" else 60
+    record, _ = await attempted(backend, item_seconds=item_seconds, strategy="zero-shot-cot")
     assert (record.outcome, record.answer) == ("error", None)
     assert failure_of(record) == ("timeout" if ends == "hangs" else "error")
     assert (record.usage.calls, record.usage.completion_tokens) == (1, 6)
