@@ -149,10 +149,12 @@ class ZygoteLink:
                     os.close(fd)
             async with asyncio.timeout(START_S):
                 link.hello = await link._hello
-        except (TimeoutError, EOFError):
+        except (TimeoutError, EOFError) as error:
             await asyncio.wait([link._stderr.eof], timeout=0.5)
             link.close()
-            said = bytes(link._stderr.data).decode("utf-8", "replace").strip().splitlines() or ["no message"]
+            slow = f"no sign of it in {START_S:g} s (is the machine overloaded?)"
+            silent = slow if isinstance(error, TimeoutError) else "it ended without a message"
+            said = bytes(link._stderr.data).decode("utf-8", "replace").strip().splitlines() or [silent]
             raise SandboxError(f"the sandbox did not start: {said[-1]}; see `mathagent doctor`") from None
         except BaseException:
             link.close()
