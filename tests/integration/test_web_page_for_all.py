@@ -200,7 +200,7 @@ def test_the_keyboard_is_enough(server: ServeProcess, browser: Browser) -> None:
 def test_what_happens_is_told_to_who_cannot_see_it(server: ServeProcess, browser: Browser) -> None:
     with shown(browser, server.url) as page:
         page.open().ask("What is 6*7?").becomes("done")
-        assert page.seen("[role=status]").first.inner_text() == "Done: 42"
+        assert page.seen(".run [role=status]").first.inner_text() == "Done: 42"
         unnamed = page.page.evaluate(
             """() => {
               const all = document.querySelectorAll("input, select, textarea, button, progress:not([aria-hidden])");
