@@ -1,13 +1,15 @@
-"""How every SQLite file of ours is opened: WAL, patient with other writers, clear errors; and locks on other files."""
+"""How every SQLite file of ours is opened: WAL, patient with other writers, clear errors; JSON files written whole; and
+locks on other files."""
 
 from __future__ import annotations
 
 import errno
+import json
 import sqlite3
 import sys
 import time
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from mathagent.errors import StorageError
 
@@ -46,6 +48,20 @@ def _switch_to_wal(connection: sqlite3.Connection) -> None:
             time.sleep(0.01)
         else:
             return
+
+
+def store_json(path: Path, values: Any, advice: str) -> None:
+    """Writes ``values``, as JSON for people to read, in the place of ``path``, whose folder is made.
+
+    Raises StorageError, naming the path and with ``advice``, where that is impossible.
+    """
+    new = path.with_suffix(".new")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        new.write_text(f"{json.dumps(values, indent=2, ensure_ascii=False)}\n", encoding="utf-8")
+        new.replace(path)
+    except OSError as error:
+        raise StorageError(f"cannot write {path}: {error.strerror}; {advice}") from error
 
 
 def storage_advice(error: sqlite3.Error, path: Path) -> str:

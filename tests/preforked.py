@@ -343,6 +343,12 @@ def run(
     return CompletedProcess(arguments, process.returncode, out, err)
 
 
+def mathagent(*arguments: object, new: bool = False) -> CompletedProcess[str]:
+    """What ``mathagent ARGUMENTS`` does and says, without a terminal; ``new``: started as a person starts it."""
+    command = [sys.executable, "-m", "mathagent", *map(str, arguments)]
+    return run(command, stdin=DEVNULL, capture_output=True, text=True, timeout=240, new=new)
+
+
 async def create_subprocess_exec(
     *arguments: Any,
     stdin: Stream = None,

@@ -15,8 +15,6 @@ from mathagent.budget import Budget, Meter
 from mathagent.events import Event
 from mathagent.memory.experience import Lesson
 from mathagent.models.base import prepare
-from mathagent.models.openai_compat import OpenAICompatible
-from mathagent.models.openai_pool import EndpointPool
 from mathagent.models.router import Router
 from mathagent.types import Candidate, Image, Problem
 
@@ -56,6 +54,9 @@ class Asides:
         Endpoints are asked which server they are, as a solve does; no model is fetched or loaded for it. Raises
         UsageError or StorageError where what is said or known of the model is wrong.
         """
+        from mathagent.models.openai_compat import OpenAICompatible  # solves of other models need neither
+        from mathagent.models.openai_pool import EndpointPool
+
         backend = self._resources.backend
         models = backend.models if isinstance(backend, Router) else (backend,)
         await asyncio.gather(

@@ -12,6 +12,7 @@ from pydantic import Field, ValidationError, field_validator
 
 from mathagent.errors import StorageError
 from mathagent.models.base import Capabilities
+from mathagent.storage import store_json
 from mathagent.types import Usage, Value
 
 VERSION: Literal[1] = 1
@@ -85,16 +86,8 @@ def all_records(folder: Path) -> list[CapabilityRecord]:
 def store_record(record: CapabilityRecord, folder: Path) -> Path:
     """Writes ``record`` into ``folder``, in the place of an older one of the same model. Raises StorageError."""
     path = folder / record.file_name
-    new = path.with_suffix(".new")
-    text = json.dumps(record.model_dump(mode="json"), indent=2, ensure_ascii=False)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        new.write_text(f"{text}\n", encoding="utf-8")
-        new.replace(path)
-    except OSError as error:
-        raise StorageError(
-            f"cannot write {path}: {error.strerror}; set MATHAGENT_HOME to a folder you can write, or use --no-store"
-        ) from error
+    advice = "set MATHAGENT_HOME to a folder you can write, or use --no-store"
+    store_json(path, record.model_dump(mode="json"), advice)
     return path
 
 

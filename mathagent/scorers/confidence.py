@@ -6,7 +6,6 @@ those that come with the package.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from importlib.resources import files
 from importlib.resources.abc import Traversable
@@ -14,9 +13,10 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from mathagent.errors import StorageError, UsageError
+from mathagent.errors import UsageError
 from mathagent.scorers.calibration import Calibration, calibration_file
 from mathagent.scorers.features import own_confidence
+from mathagent.storage import store_json
 from mathagent.types import Solution
 
 UNCALIBRATED = "uncalibrated"
@@ -73,14 +73,7 @@ def _first(error: ValidationError) -> str:
 def store_calibration(calibration: Calibration, folder: Path) -> Path:
     """Writes ``calibration`` into ``folder``, in place of an older one for the same. Raises StorageError."""
     path = folder / calibration.file_name
-    new = path.with_suffix(".new")
-    text = json.dumps(calibration.model_dump(mode="json"), indent=2, ensure_ascii=False)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        new.write_text(f"{text}\n", encoding="utf-8")
-        new.replace(path)
-    except OSError as error:
-        raise StorageError(f"cannot write {path}: {error.strerror}; choose another folder with --out") from error
+    store_json(path, calibration.model_dump(mode="json"), "choose another folder with --out")
     return path
 
 

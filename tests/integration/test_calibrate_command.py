@@ -5,25 +5,10 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import sys
 from pathlib import Path
 
-import preforked
 import pytest
-
-COMMAND = [sys.executable, "-m", "mathagent"]
-
-
-def run(*arguments: object, new: bool = False) -> subprocess.CompletedProcess[str]:
-    """``new``: a process that has imported nothing, as a person's."""
-    return preforked.run(
-        [*COMMAND, *map(str, arguments)],
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        new=new,
-    )
+from preforked import mathagent as run
 
 
 def script(folder: Path, *replies: object) -> str:

@@ -12,18 +12,12 @@ from pathlib import Path
 
 import preforked
 import pytest
+from preforked import mathagent as run
 
 from mathagent.config import settings
 from mathagent.evals.records import RecordStore, read_records
 
 COMMAND = [sys.executable, "-m", "mathagent"]
-
-
-def run(*arguments: str, new: bool = False) -> subprocess.CompletedProcess[str]:
-    """``new``: a process that has imported nothing, as a person's."""
-    return preforked.run(
-        [*COMMAND, *arguments], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=200, new=new
-    )
 
 
 def script(folder: Path, *replies: object) -> str:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from fake_endpoint import Behaviour
-from page_driver import BROWSER, launched, shown
+from page_driver import BROWSER, shown
 from serve_process import KEY, ServeProcess, serving
 
 from mathagent.config import read_settings
@@ -65,12 +65,6 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServeProcess]:
     options = ("-s", "cot", "--memory", str(memory), "--memory-mode", "read")
     with serving(folder, *options, behaviour=Behaviour(text=said)) as running:
         yield running
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with launched() as opened:
-        yield opened
 
 
 @pytest.fixture(autouse=True)

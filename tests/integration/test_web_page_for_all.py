@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from fake_endpoint import Behaviour
-from page_driver import BROWSER, Shown, launched, shown
+from page_driver import BROWSER, Shown, shown
 from serve_process import ServeProcess, serving
 
 if TYPE_CHECKING:
@@ -48,12 +48,6 @@ def replies(body: dict[str, Any], index: int) -> str:
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServeProcess]:
     with serving(tmp_path_factory.mktemp("page"), "-s", "cot", behaviour=Behaviour(text=replies)) as running:
         yield running
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with launched() as opened:
-        yield opened
 
 
 @pytest.fixture(autouse=True)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from fake_endpoint import Behaviour
-from page_driver import BROWSER, Shown, launched, shown
+from page_driver import BROWSER, Shown, shown
 from serve_process import ServeProcess, serving
 
 from mathagent.evals.probe.image_tests import grey_png, number_png
@@ -57,12 +57,6 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServeProcess]:
     config.write_text('[capabilities."openai:m"]\nimages = true\n')
     with serving(folder, "-s", "cot", behaviour=Behaviour(text=replies), MATHAGENT_CONFIG=str(config)) as running:
         yield running
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with launched() as opened:
-        yield opened
 
 
 @pytest.fixture(autouse=True)
