@@ -99,27 +99,30 @@ class DenseSearch:
         asked = depth if sieve.open else 2 * depth
         enough = depth if sieve.open else max(least, depth // 2)
         while True:
-            found = self._nearest(connection, vector, asked)
+            found, all_reached = self._nearest(connection, vector, asked)
             ranking = _passing(self._experiences(connection, found, vector), sieve)
-            if len(ranking) >= enough or len(found) < asked:
+            if len(ranking) >= enough or (len(found) < asked and all_reached):
                 return ranking[:depth]
-            if asked >= MOST_NEIGHBOURS:
+            if len(found) < asked or asked >= MOST_NEIGHBOURS:
                 break
             asked *= 4
-        if len(ranking) >= least:
-            return ranking
+        if len(ranking) >= least and all_reached:
+            return ranking[:depth]
         exact = self.table.exact_ranking(connection, sieve.condition, sieve.values, vector)
         return list(islice(_sifted(exact, sieve), depth))
 
     def _nearest(
         self, connection: sqlite3.Connection, vector: NDArray[np.float32], limit: int
-    ) -> list[tuple[int, float]]:
-        covered = self.index.covered
+    ) -> tuple[list[tuple[int, float]], bool]:
+        """The ``limit`` nearest vectors, best first: (number, cosine); and whether the index found as many as it holds
+        or was asked for. A graph of many near duplicates has parts that no search reaches."""
+        covered, all_reached = self.index.covered, True
         found = self.table.search_tail(connection, covered, vector, limit)
         if covered:
             numbers, similarities = self.index.search(vector, limit)
+            all_reached = len(numbers) >= min(limit, len(self.index))
             found += zip(numbers.tolist(), similarities.tolist(), strict=True)
-        return sorted(found, key=lambda one: -one[1])[:limit]
+        return sorted(found, key=lambda one: -one[1])[:limit], all_reached
 
     def _experiences(
         self, connection: sqlite3.Connection, found: Sequence[tuple[int, float]], vector: NDArray[np.float32]

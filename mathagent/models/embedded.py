@@ -108,6 +108,11 @@ class EmbeddedBackend:
         if request.logprobs is not None and self._chosen.speculates:
             advice = "llama.cpp gives none for the tokens that it accepts; leave out lookup or draft"
             raise UnsupportedOption(self.name, "logprobs", advice)
+        if request.images:
+            advice = (
+                "the runtime is given no vision model beside the weights; name a model of an endpoint that sees"
+            )
+            raise UnsupportedOption(self.name, "images", advice)
         require_capabilities(self, request)
         fields = self._chosen.fields(request, self.name)
         await self.start()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime
@@ -58,6 +59,8 @@ DECIDES = {
 
 REFUSALS = frozenset({400, 404, 405, 422, 501})
 """HTTP statuses by which a server says that it does not know what it was asked for."""
+NOT_SUPPORTED = re.compile(r"\b(is|are) not supported\b|\bdoes not support\b", re.IGNORECASE)
+"""What llama.cpp's server says with status 500, which is otherwise a failure that says nothing about the model."""
 
 OnFinding = Callable[[Finding], None]
 
@@ -146,7 +149,8 @@ def _refused(name: str, error: MathagentError) -> Outcome:
     """A refusal of what was asked is an answer; any other error is none."""
     reason = " ".join(str(error).split())[:200]
     refused = isinstance(error, UnsupportedOption) or (
-        isinstance(error, BackendError) and error.status in REFUSALS
+        isinstance(error, BackendError)
+        and (error.status in REFUSALS or (error.status == 500 and NOT_SUPPORTED.search(reason) is not None))
     )
     if refused and name in DECIDES:
         return no(f"refused: {reason}", DECIDES[name])

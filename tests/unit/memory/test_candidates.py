@@ -13,6 +13,7 @@ from mathagent.memory.base import Query
 from mathagent.memory.candidates import DenseSearch, Sieve, lexical_ranking
 from mathagent.memory.experience import Exemplar, Experience
 from mathagent.memory.sqlite_store import SqliteStore
+from mathagent.memory.vector_index import VectorIndex
 from tests.unit.memory.word_embedder import WordEmbedder
 
 COUNT = 300
@@ -72,6 +73,20 @@ def test_what_passes_is_found_however_far_it_is(
 
 
 def test_all_there_is(store: SqliteStore) -> None:
+    assert sorted(dense(store, 5, depth=1000)) == list(range(COUNT))
+
+
+def test_what_the_graph_does_not_reach_is_found(store: SqliteStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Near duplicates crowd each other out of a graph: a search may find less than there is, however much it asks."""
+    search = VectorIndex.search
+
+    def half_of_it(index: VectorIndex, vector: np.ndarray, limit: int) -> tuple[np.ndarray, np.ndarray]:
+        numbers, similarities = search(index, vector, limit)
+        reached = numbers < COUNT // 4
+        return numbers[reached], similarities[reached]
+
+    monkeypatch.setattr(VectorIndex, "search", half_of_it)
+    assert dense(store, 10, subject="rare", limit=4) == [7, 77, 177, 277]
     assert sorted(dense(store, 5, depth=1000)) == list(range(COUNT))
 
 

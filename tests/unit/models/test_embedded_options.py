@@ -8,13 +8,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mathagent.errors import UnknownName, UnsupportedOption, UsageError
-from mathagent.models.base import ChatRequest, ConnectOptions
+from mathagent.models.base import Capabilities, ChatRequest, ConnectOptions
 from mathagent.models.connect import split_model
 from mathagent.models.embedded import EmbeddedBackend, connect
 from mathagent.models.embedded_options import EmbeddedOptions, split_options
 from mathagent.models.embedded_server import server_params
 from mathagent.models.server_process import ServerOptions, Speculation
-from mathagent.types import Message, SamplingParams
+from mathagent.types import Image, Message, SamplingParams
 
 
 def opened(query: str) -> EmbeddedBackend:
@@ -141,6 +141,10 @@ async def test_what_was_not_opened_is_refused() -> None:
         await backend.complete(asked)
     with pytest.raises(UnsupportedOption, match=r"embeddings; open it with \?embeddings=last"):
         await backend.embed(["x"])
+    seen = Message(role="user", content="1", images=(Image(media_type="image/png", data=b"1"),))
+    backend.capabilities = Capabilities(images=True)  # as a probe opens everything
+    with pytest.raises(UnsupportedOption, match="images; the runtime is given no vision model"):
+        await backend.complete(ChatRequest(messages=(seen,)))
     with pytest.raises(UsageError, match="empty text"):
         await opened("?embeddings=last").embed(["x", ""])
 

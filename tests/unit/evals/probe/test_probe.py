@@ -32,7 +32,7 @@ class InPieces(ScriptedBackend):
         return done
 
 
-async def probed(model: PlayedModel, **options: Any) -> CapabilityRecord:
+async def probed(model: Callable[[ChatRequest, int], Reply | str], **options: Any) -> CapabilityRecord:
     backend = InPieces(model, capabilities=Capabilities(), name="script:played")
     return await probe(backend, PlayedSandbox(), limits=ProbeLimits(context_tokens=1024), **options)
 
@@ -98,6 +98,17 @@ async def test_a_refusal_is_an_answer_and_a_failure_is_none() -> None:
     assert (failed.state, failed.detail) == ("failed", "grammar is not known")
     assert "grammar" not in record.can
     assert record.can["regex"]
+
+
+async def test_a_server_that_says_what_it_does_not_support_with_status_500_is_understood() -> None:
+    def blind(request: ChatRequest, index: int) -> Reply | str:
+        if request.images:
+            raise BackendError("image input is not supported - hint: provide the mmproj", status=500)
+        return PlayedModel()(request, index)
+
+    record = await probed(blind)
+    assert states(record)["images"] == "no"
+    assert record.can["images"] is False
 
 
 async def test_a_rung_that_is_not_there_is_not_asked() -> None:
