@@ -19,6 +19,7 @@ import json
 import sys
 from collections import Counter, defaultdict
 from collections.abc import Sequence
+from itertools import count
 from pathlib import Path
 
 from mathagent.agents.blocks.check import check_candidate, propose_checks
@@ -36,6 +37,9 @@ from mathagent.scorers.check_proposals import Proposal
 from mathagent.scorers.checks import judge
 from mathagent.solver import Solver
 from mathagent.types import Candidate, Problem, Value, Verdict
+
+AT_ONCE = 32
+"""Records at a time: the model's slots decide how many of them it reads at once."""
 
 
 class Graded(Value):
@@ -87,28 +91,41 @@ def completed(records: Sequence[Record], data: Path) -> list[Record]:
 
 async def graded(records: Sequence[Record], model: str | None, base_url: str | None) -> list[Graded]:
     """Every candidate with an answer, graded, with its stored checks or (with ``model``) with new ones."""
-    found: list[Graded] = []
     cache = CompletionCache(settings().cache_path)
+    at_once = asyncio.Semaphore(AT_ONCE)
+    done = count(1)
     async with Solver(model, base_url=base_url, cache=False) as solver:
         grader = Grader(solver.comparer)
-        for done, record in enumerate(records, 1):
-            if record.solution is None:
-                continue
-            problem = record.solution.problem
-            known = problem.model_copy(update={"reference": record.reference})
-            context = None if model is None else _context(solver, cache)
-            proposals: tuple[Proposal, ...] = ()
-            if context is not None:
-                proposals, _ = await propose_checks(context, problem)
-            for candidate in record.solution.candidates:
-                grade = await grader.grade(candidate.answer and candidate.answer.normal, known)
-                if candidate.answer is None or grade.outcome == "undecided":
-                    continue
-                verdict = await _verdict(context, problem, candidate, proposals)
-                found.append(Graded(right=grade.outcome == "correct", verdict=verdict))
-            print(f"\r{done}/{len(records)} records", end="", file=sys.stderr, flush=True)
+
+        async def one(record: Record) -> list[Graded]:
+            async with at_once:
+                context = None if model is None else _context(solver, cache)
+                found = await _graded(record, context, grader)
+            print(f"\r{next(done)}/{len(records)} records", end="", file=sys.stderr, flush=True)
+            return found
+
+        found = await asyncio.gather(*map(one, records))
     print(file=sys.stderr)
     cache.close()
+    return [each for of_one in found for each in of_one]
+
+
+async def _graded(record: Record, context: RunContext | None, grader: Grader) -> list[Graded]:
+    """The candidates of one record."""
+    if record.solution is None:
+        return []
+    problem = record.solution.problem
+    known = problem.model_copy(update={"reference": record.reference})
+    proposals: tuple[Proposal, ...] = ()
+    if context is not None:
+        proposals, _ = await propose_checks(context, problem)
+    found = []
+    for candidate in record.solution.candidates:
+        grade = await grader.grade(candidate.answer and candidate.answer.normal, known)
+        if candidate.answer is None or grade.outcome == "undecided":
+            continue
+        verdict = await _verdict(context, problem, candidate, proposals)
+        found.append(Graded(right=grade.outcome == "correct", verdict=verdict))
     return found
 
 
