@@ -36,6 +36,7 @@ _IN_STRATEGY = re.compile(r"(?:^|[),;] ?)([^()]+?(?:\([^()]*\))?[^()]*?) \(arXiv
 
 PARTS: Mapping[str, tuple[str, ...]] = {
     "Blocks, scorers, tools and memory": ("agents", "answers", "memory", "scorers", "tools"),
+    "Backends": ("models",),
     "Typed functions": ("functions",),
     "Measures of evaluations": ("evals/metrics", "evals/process", "evals/perturb", "evals/templates"),
 }

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import compileall
 import sys
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
+import zygote_park
 
 import mathagent
 from mathagent.config import read_settings, settings
@@ -26,8 +28,14 @@ def pytest_configure(config: pytest.Config) -> None:
     of the 6 CPU seconds of an import of the solver. What pytest itself compiles of the tests is kept, too.
     """
     sys.dont_write_bytecode = False
+    zygote_park.open_park()
     if not hasattr(config, "workerinput"):
         compileall.compile_dir(Path(mathagent.__file__).parent, quiet=2)
+
+
+def pytest_unconfigure() -> None:
+    """Ends the zygotes that no test has any more."""
+    zygote_park.close_park()
 
 
 @pytest.fixture(autouse=True)
@@ -43,6 +51,15 @@ def own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("MATHAGENT_HOME", str(home))
     settings.cache_clear()
     return home
+
+
+@pytest.fixture(scope="module", autouse=True)
+def lent_zygotes(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Sandboxes borrow their zygotes (zygote_park.py), but in modules about zygotes: those are marked, or lie in a
+    folder whose conftest.py has a fixture of this name."""
+    own = request.node.get_closest_marker("own_zygotes") is not None
+    with zygote_park.none_lent() if own else nullcontext():
+        yield
 
 
 @pytest.fixture

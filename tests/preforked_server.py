@@ -51,6 +51,7 @@ def main() -> None:
     """Serves requests; each process that it forks does what it is for, and ends."""
     for name in PRELOADED:
         importlib.import_module(name)
+    importlib.import_module("zygote_park").borrow()
     threads = os.listdir("/proc/self/task")  # noqa: PTH208 - these are no files
     if len(threads) != 1:
         raise RuntimeError(f"an import has started a thread ({len(threads)} run): a fork could hang")

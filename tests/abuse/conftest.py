@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 
 import pytest
 import pytest_asyncio
+import zygote_park
 
 from mathagent.sandbox.process import ProcessSandbox
 
@@ -23,6 +24,13 @@ class Ground:
     sandbox: ProcessSandbox
     planted: Planted
     idle: frozenset[int]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def lent_zygotes() -> Iterator[None]:
+    """None is: these tests are about zygotes, from their start to their end."""
+    with zygote_park.none_lent():
+        yield
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")

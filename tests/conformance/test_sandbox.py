@@ -44,7 +44,7 @@ async def opened(name: str) -> Sandbox:
     return sandbox
 
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.own_zygotes]
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module", params=BUILDERS)

@@ -16,6 +16,8 @@ from tests.conformance.test_sandbox import BUILDERS, opened
 
 SHORT = Limits(timeout_s=1.0)
 
+pytestmark = pytest.mark.own_zygotes
+
 
 # Ready clones run programs only: their sessions are those of "process".
 @pytest.fixture(params=[name for name in BUILDERS if name != "process-ready"])

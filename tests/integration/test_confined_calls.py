@@ -13,7 +13,10 @@ from mathagent.sandbox.confined_calls import ConfinedCalls
 COMPARE = "mathagent.answers.equality:compare"
 MONSTER = ("x^{x^{9999999999}}", "x")
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the process sandbox is Linux's")
+pytestmark = [
+    pytest.mark.skipif(sys.platform != "linux", reason="the process sandbox is Linux's"),
+    pytest.mark.own_zygotes,
+]
 
 
 @pytest.fixture

@@ -20,7 +20,10 @@ from mathagent.sandbox.base import Limits
 from mathagent.sandbox.process import ProcessSandbox
 from mathagent.sandbox.process_tree import descendants
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the process sandbox is Linux's")
+pytestmark = [
+    pytest.mark.skipif(sys.platform != "linux", reason="the process sandbox is Linux's"),
+    pytest.mark.own_zygotes,
+]
 
 
 @pytest.fixture
