@@ -116,7 +116,7 @@ def _papers(loaded: Mapping[str, Strategy]) -> str:
         lines += ["", f"## {heading}", "| paper | arXiv | code | reproduced |", "|---|---|---|---|"]
         places: dict[str, list[Path]] = {}
         for path in sorted(path for folder in folders for path in (ROOT / "mathagent" / folder).rglob("*.py")):
-            for number in dict.fromkeys(_PAPER.findall(" ".join(_docstrings(path)))):
+            for number in dict.fromkeys(_PAPER.findall(" ".join(" ".join(_docstrings(path)).split()))):
                 places.setdefault(number, []).append(path)
         for number, paths in sorted(places.items(), key=lambda pair: titles.get(pair[0], "").casefold()):
             names = [path.relative_to(ROOT).as_posix() for path in paths]

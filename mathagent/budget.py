@@ -13,7 +13,7 @@ from types import MappingProxyType
 from pydantic import Field
 
 from mathagent.errors import LimitReached
-from mathagent.types import Usage, Value
+from mathagent.types import Completion, Usage, Value
 
 
 class Budget(Value):
@@ -120,6 +120,11 @@ class Meter:
         self.by_model[model] = self.by_model.get(model, Usage()) + usage
         if reservation is not None:
             self._take(reservation, min(usage.calls, reservation.calls), usage.completion_tokens)
+
+    def count(self, completion: Completion, reservation: Reservation | None = None, *, model: str = "") -> None:
+        """Counts what ``completion``, a reply of ``model``, used; that of each model where several wrote it."""
+        for name, used in completion.counted(model).items():
+            self.add(used, reservation, model=name)
 
     async def wait_for_room(self, n: int, max_tokens: int) -> None:
         """Returns once n samples of ``max_tokens`` can be reserved whole, or nobody else holds tokens.

@@ -142,6 +142,7 @@ class Completion(Value):
     """One reply of a model. ``usage.prompt_tokens`` is 0 on all but the first of n samples of one request.
 
     ``reasoning`` is what the model thought in a section of its own before ``text``, where the server tells it apart.
+    ``by_model`` is what each model used of ``usage``, where several wrote the reply together; else it is empty.
     """
 
     text: str
@@ -151,11 +152,13 @@ class Completion(Value):
     usage: Usage = Usage()
     logprobs: tuple[TokenLogprob, ...] = ()
     cached: bool = False
+    by_model: tuple[ModelUsage, ...] = ()
 
-    @property
-    def counted_usage(self) -> Usage:
-        """``usage`` as a meter counts it: marked as cached where the reply came from the cache."""
-        return self.usage.as_cached() if self.cached else self.usage
+    def counted(self, model: str) -> dict[str, Usage]:
+        """``usage`` as a meter counts it, by model: marked as cached where the reply came from the cache. ``model`` is
+        whose it is where ``by_model`` does not say."""
+        parts = {one.backend: one.usage for one in self.by_model} or {model: self.usage}
+        return {name: used.as_cached() if self.cached else used for name, used in parts.items()}
 
 
 ExecutionStatus = Literal["ok", "error", "timeout", "memory", "output-limit", "crashed", "refused"]

@@ -14,8 +14,7 @@ from mathagent.agents.transcribe import TRANSCRIBER, Transcription, transcribe
 from mathagent.budget import Budget, Meter
 from mathagent.events import Event
 from mathagent.memory.experience import Lesson
-from mathagent.models.base import prepare
-from mathagent.models.router import Router
+from mathagent.models.base import models_of, prepare
 from mathagent.types import Candidate, Image, Problem
 
 
@@ -58,7 +57,7 @@ class Asides:
         from mathagent.models.openai_pool import EndpointPool
 
         backend = self._resources.backend
-        models = backend.models if isinstance(backend, Router) else (backend,)
+        models = models_of(backend)
         await asyncio.gather(
             *(prepare(one, within_s) for one in models if isinstance(one, OpenAICompatible | EndpointPool))
         )

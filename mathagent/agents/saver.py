@@ -109,9 +109,9 @@ class SolveSaver(AsyncSqliteSaver):
             completion = Completion.model_validate_json(text)
             seconds = max(seconds, at)
             if task in done:  # one of several parallel nodes: it has ended, and will not ask again
-                usage += completion.counted_usage
-                model = key.partition(" ")[2]
-                by_model[model] = by_model.get(model, Usage()) + completion.counted_usage
+                for model, part in completion.counted(key.partition(" ")[2]).items():
+                    usage += part
+                    by_model[model] = by_model.get(model, Usage()) + part
             else:
                 self._replays[key] = completion
         query = "SELECT task, sample, candidate FROM proposed WHERE base = ? ORDER BY rowid"

@@ -14,11 +14,10 @@ from mathagent.config import settings
 from mathagent.console.probe_view import finding_line, show_record
 from mathagent.console.pull_view import progress_for_pull
 from mathagent.errors import BackendError, ModelFileError, UsageError
-from mathagent.models.base import Backend, ConnectOptions, prepare
+from mathagent.models.base import Backend, Composed, ConnectOptions, prepare
 from mathagent.models.capability_record import CapabilityRecord, all_records, find_record, store_record
 from mathagent.models.connect import connect_backend
 from mathagent.models.pull import OnProgress
-from mathagent.models.router import Router
 from mathagent.types import Value
 
 
@@ -115,7 +114,7 @@ async def _opened(arguments: ProbeArguments, on_progress: OnProgress | None = No
         except BackendError as error:
             raise UsageError(f"{model} cannot be reached: {error}") from error
     backend = connect_backend(model, ConnectOptions(base_url=arguments.base_url, on_progress=on_progress))
-    if isinstance(backend, Router):
+    if isinstance(backend, Composed):
         await backend.aclose()
         raise UsageError(f"{backend.name} is several models; probe each by itself")
     return backend

@@ -208,8 +208,6 @@ def _only(words: tuple[str, ...], usage: str) -> tuple[str]:
 
 def _backends_of(model: str, base_url: str | None) -> set[str]:
     """The backends that the models in ``model`` belong to. Raises UnknownName with the nearest names."""
-    from mathagent.models.connect import split_model
-    from mathagent.models.model_names import read_models
+    from mathagent.models.connect import backends_of
 
-    names, has_endpoint = read_models(model), bool(base_url or settings().openai_base_url)
-    return {split_model(one, has_endpoint=has_endpoint)[0] for one in (*names.stages, *names.roles.values())}
+    return backends_of(model, has_endpoint=bool(base_url or settings().openai_base_url))

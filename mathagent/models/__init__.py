@@ -10,5 +10,7 @@ BACKENDS = Registry(
         "embedded": "mathagent.models.embedded:connect",
         "hf": "mathagent.models.transformers_local:connect",
         "script": "mathagent.models.scripted:connect",
+        "nudge": "mathagent.models.nudging:connect_nudge",
+        "defer": "mathagent.models.nudging:connect_defer",
     },
 )

@@ -10,7 +10,7 @@ from typing import Protocol, runtime_checkable
 
 from pydantic import Field, JsonValue, SecretStr
 
-from mathagent.errors import BackendError, UnsupportedOption
+from mathagent.errors import BackendError, UnsupportedOption, UsageError
 from mathagent.types import Completion, Image, Message, SamplingParams, Value
 
 OnDelta = Callable[[int, str], None]
@@ -104,6 +104,10 @@ class PartialReply(BackendError):
         self.arrived = dict(arrived)
 
 
+class PromptTooLong(BackendError):
+    """The prompt leaves no room in the model's context; it is not one that waiting mends."""
+
+
 class Backend(Protocol):
     """Turns messages into completions. Implementations are async and safe for concurrent use in one event loop."""
 
@@ -168,6 +172,24 @@ class Embedder(Protocol):
         ...
 
 
+@runtime_checkable
+class Composed(Protocol):
+    """A Backend that answers by others: the stages and roles of a router, two models that write together."""
+
+    @property
+    def models(self) -> tuple[Backend, ...]:
+        """Those that it asks, each once."""
+        ...
+
+
+def models_of(backend: Backend) -> tuple[Backend, ...]:
+    """The models that ``backend`` asks, each once, down to those that answer by themselves."""
+    if not isinstance(backend, Composed):
+        return (backend,)
+    every = {id(one): one for inner in backend.models for one in models_of(inner)}
+    return tuple(every.values())
+
+
 async def prepare(backend: Backend, within_s: float | None = None) -> None:
     """Lets ``backend`` find out what it can do, where that is not known before; what it has not learned ``within_s``
     seconds is not known yet."""
@@ -185,7 +207,7 @@ _ADVICE = {
 
 
 def require_capabilities(backend: Backend, request: ChatRequest) -> None:
-    """Refuses, by name, each option of ``request`` that ``backend`` lacks."""
+    """Refuses, by name, each option of ``request`` that ``backend`` lacks. Raises UsageError for two forms at once."""
     wanted = {
         "logprobs": request.logprobs is not None,
         "seed": request.params.seed is not None,
@@ -200,6 +222,9 @@ def require_capabilities(backend: Backend, request: ChatRequest) -> None:
     for option, is_wanted in wanted.items():
         if is_wanted and not getattr(backend.capabilities, option):
             raise UnsupportedOption(backend.name, option, _ADVICE.get(option, ""))
+    held_to = [form for form in ("json_schema", "grammar", "regex") if wanted[form]]
+    if len(held_to) > 1:
+        raise UsageError(f"a reply can be held to one form only: {' and '.join(held_to)} are given; leave out one")
 
 
 class PullProgress(Value):

@@ -7,10 +7,10 @@ from collections.abc import Mapping, Sequence
 from mathagent.config import settings
 from mathagent.errors import UnknownName, UsageError
 from mathagent.models import BACKENDS
-from mathagent.models.base import Backend, Connect, ConnectOptions
+from mathagent.models.base import Backend, Connect, ConnectOptions, models_of
 from mathagent.models.catalog import catalog
 from mathagent.models.endpoints import split_endpoints
-from mathagent.models.model_names import ModelNames, read_models
+from mathagent.models.model_names import ModelNames, read_list, read_models, split_composed
 from mathagent.models.prices import from_the_cheapest
 from mathagent.models.router import BELOW, Router
 
@@ -21,9 +21,13 @@ ModelLike = str | Backend
 def split_model(model: str, *, has_endpoint: bool) -> tuple[str, str]:
     """(backend, name) of ``model``.
 
-    ``backend:name`` is taken as written, as is ``module:object:name`` for a backend outside the table. Else it
-    is a name at the endpoint, where there is one, or a model that comes with mathagent. Raises UnknownName.
+    ``backend:name`` is taken as written, as is ``module:object:name`` for a backend outside the table, and
+    ``backend(model, model)`` for one that is made of several models. Else it is a name at the endpoint, where there is
+    one, or a model that comes with mathagent. Raises UnknownName.
     """
+    composed = _composed(model)
+    if composed is not None:
+        return composed
     prefix, separator, name = model.partition(":")
     if separator and prefix in BACKENDS.names():
         return prefix, name
@@ -38,6 +42,26 @@ def split_model(model: str, *, has_endpoint: bool) -> tuple[str, str]:
     if bare in names or any(bare == other.name for other in catalog("embedding")):
         return "embedded", model
     raise UnknownName("model", model, [f"embedded:{name}" for name in names] + ["openai:NAME (an endpoint's)"])
+
+
+def _composed(model: str) -> tuple[str, str] | None:
+    """The backend and its models in ``backend(model, model)``; None for any other model."""
+    found = split_composed(model)
+    return found if found is not None and found[0] in BACKENDS.names() else None
+
+
+def backends_of(text: str, *, has_endpoint: bool) -> set[str]:
+    """The backends that the models in ``text`` belong to, those of composed models included. Raises UnknownName with
+    the nearest names, UsageError."""
+    names = read_models(text)
+    found: set[str] = set()
+    for model in (*names.stages, *names.roles.values()):
+        backend, inner = split_model(model, has_endpoint=has_endpoint)
+        found.add(backend)
+        if _composed(model) is not None:
+            for part in read_list(inner)[0]:
+                found |= backends_of(part, has_endpoint=has_endpoint)
+    return found
 
 
 def connect_backend(model: str | None, options: ConnectOptions) -> Backend:
@@ -84,22 +108,33 @@ def open_models(
             opened.append(by_name[asked])
         return by_name[asked]
 
+    backend: Backend
     if alone:
-        return one(listed[0]), opened
-    router = Router(
-        from_the_cheapest([one(stage) for stage in listed]),
-        {role: one(asked) for role, asked in by_role.items()},
-        below=BELOW if names.below is None else names.below,
-    )
-    if options.base_url and isinstance(model, str) and not _uses(options.base_url, router):
-        raise UsageError(f"none of {router.name} is a model of an endpoint; leave out --base-url")
-    return router, opened
+        backend = one(listed[0])
+    else:
+        backend = Router(
+            from_the_cheapest([one(stage) for stage in listed]),
+            {role: one(asked) for role, asked in by_role.items()},
+            below=BELOW if names.below is None else names.below,
+        )
+    several = models_of(backend)
+    is_used = any(asked.name.startswith("openai:") for asked in several)
+    if options.base_url and isinstance(model, str) and len(several) > 1 and not is_used:
+        raise UsageError(f"none of {backend.name} is a model of an endpoint; leave out --base-url")
+    return backend, opened
+
+
+def connect_beside(model: str, options: ConnectOptions) -> Backend:
+    """One of several models that are used together: its name says where it is, so that theirs can be told apart.
+
+    Raises UnknownName or UsageError.
+    """
+    return _connect(model, options, alone=False)
 
 
 def _connect(model: str, options: ConnectOptions, *, alone: bool) -> Backend:
-    """One model. Beside others its name says where it is, so that theirs can be told apart."""
     backend, name = split_model(model, has_endpoint=bool(options.base_url or settings().openai_base_url))
-    if not alone:
+    if not alone and _composed(model) is None:  # a composed one opens its own with ``connect_beside``
         if backend == "openai":
             url = options.base_url or settings().openai_base_url
             name = name if url is None or split_endpoints(name)[1] is not None else f"{name}@{url}"
@@ -108,7 +143,3 @@ def _connect(model: str, options: ConnectOptions, *, alone: bool) -> Backend:
             options = ConnectOptions(on_progress=options.on_progress)
     connect: Connect = BACKENDS.load(backend)
     return connect(name, options)
-
-
-def _uses(base_url: str, router: Router) -> bool:
-    return any(one.name.startswith("openai:") for one in router.models) and bool(base_url)

@@ -26,6 +26,7 @@ from mathagent.models.embedded_options import EmbeddedOptions, split_options
 from mathagent.models.embedded_weights import Weights, file_stamp, gguf_file, weights_of
 from mathagent.models.llama_chat import stream_chat
 from mathagent.models.llama_embeddings import embed_text
+from mathagent.models.plain_chat import plain_template
 from mathagent.models.pull import OnProgress
 from mathagent.models.server_process import ServerOptions, ServerProcess, Speculation
 from mathagent.models.slot_pool import SlotPool, TakenSlots
@@ -109,9 +110,7 @@ class EmbeddedBackend:
             advice = "llama.cpp gives none for the tokens that it accepts; leave out lookup or draft"
             raise UnsupportedOption(self.name, "logprobs", advice)
         if request.images:
-            advice = (
-                "the runtime is given no vision model beside the weights; name a model of an endpoint that sees"
-            )
+            advice = "the runtime is given no vision model beside the weights; name an endpoint's that sees"
             raise UnsupportedOption(self.name, "images", advice)
         require_capabilities(self, request)
         fields = self._chosen.fields(request, self.name)
@@ -248,6 +247,7 @@ class EmbeddedBackend:
             ),
             adapters=tuple((one.path, one.scale) for one in chosen.lora),
             pooling=chosen.embeddings or "",
+            chat_template=plain_template() if chosen.template else "",
         )
         server_process.acquire(options)
         return options

@@ -2,7 +2,8 @@
 
 Everything is checked here, before anything is fetched or started; what llama.cpp would ignore, or do wrongly, is
 refused by name. Speculation is that of prompt lookup (CopySpec, arXiv 2502.08923, is of the same kind) or of a small
-draft model (arXiv 2211.17192); the cache of keys and values may be quantised.
+draft model ("Fast Inference from Transformers via Speculative Decoding", arXiv 2211.17192); the cache of keys and
+values may be quantised.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from pydantic import BeforeValidator, Field, JsonValue, ValidationError, model_v
 
 from mathagent.errors import UnknownName, UnsupportedOption, UsageError
 from mathagent.models.base import Capabilities, ChatRequest
+from mathagent.models.plain_chat import Template, with_turn_end
 from mathagent.types import Value
 
 CacheType = Literal["f32", "f16", "bf16", "q8_0", "q5_1", "q5_0", "q4_1", "q4_0", "iq4_nl"]
@@ -50,7 +52,7 @@ sums are rounded in another order, and now and then another token comes out."""
 
 
 class Adapter(Value):
-    """A LoRA adapter (arXiv 2106.09685) as a GGUF file, and the scale at which it is added where a request says
+    """An adapter (LoRA, arXiv 2106.09685) as a GGUF file, and the scale at which it is added where a request says
     nothing. Its name is that of its file, without suffix."""
 
     path: str
@@ -88,6 +90,9 @@ class EmbeddedOptions(Value):
     draft_p_min: float | None = Field(default=None, ge=0, lt=1, description="Proposes while this probable.")
     lora: tuple[Annotated[Adapter, BeforeValidator(_adapter)], ...] = Field(
         default=(), description="Adapters: PATH or PATH:SCALE; may be repeated."
+    )
+    template: Template | None = Field(
+        default=None, description="plain: chats are shown as questions and answers, to base models."
     )
     embeddings: Pooling | None = Field(
         default=None, description="Turns texts into vectors too: of their last token, or the mean of all."
@@ -144,7 +149,8 @@ class EmbeddedOptions(Value):
         return CAPABILITIES.model_copy(update=found)
 
     def fields(self, request: ChatRequest, backend: str) -> dict[str, JsonValue]:
-        """What is sent beside ``request``: the scale of every adapter, since the server's own list is shared by all.
+        """What is sent beside ``request``: the scale of every adapter, since the server's own list is shared by all,
+        and what ends a base model's turn.
 
         Raises UnknownName for an adapter that there is not.
         """
@@ -156,7 +162,10 @@ class EmbeddedOptions(Value):
         scales: list[JsonValue] = [
             {"id": index, "scale": asked.get(name, 0.0)} for index, name in enumerate(names)
         ]
-        return {"lora": scales} if scales else {}
+        fields: dict[str, JsonValue] = {"lora": scales} if scales else {}
+        if self.template == "plain":
+            fields["stop"] = list(with_turn_end(request.params.stop))
+        return fields
 
     def _pairs(self) -> list[tuple[str, str]]:
         pairs: list[tuple[str, str]] = []

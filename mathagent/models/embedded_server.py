@@ -23,7 +23,8 @@ PARENT_POLL_S = 1.0
 def server_params(options: dict[str, Any]) -> Any:
     """llama.cpp's settings for ``options``: model (path), alias, api_key, context (tokens of one slot), slots,
     threads (0: llama.cpp decides), cache_mb (RAM for prompts that have left their slot), kv_k and kv_v (types of the
-    cache), speculation, adapters ((path, scale) each), pooling ("last", "mean", or "": no vectors).
+    cache), speculation, adapters ((path, scale) each), pooling ("last", "mean", or "": no vectors), chat_template
+    (Jinja; "": the model's own, or ChatML's where it has none).
     """
     import xllamacpp
 
@@ -58,6 +59,8 @@ def server_params(options: dict[str, Any]) -> Any:
         )
     _speculate(params, options)
     params.use_jinja = True
+    if options["chat_template"]:
+        params.chat_template = options["chat_template"]
     params.warmup = False
     params.verbosity = 2  # warnings and errors
     return params

@@ -12,9 +12,8 @@ from pathlib import Path
 
 from mathagent.config import read_config_file
 from mathagent.errors import UnknownName, UsageError
-from mathagent.models.base import Backend, Capabilities
+from mathagent.models.base import Backend, Capabilities, models_of
 from mathagent.models.capability_record import find_record
-from mathagent.models.router import Router
 
 
 def said_capabilities(path: Path) -> dict[str, dict[str, bool]]:
@@ -57,12 +56,12 @@ class KnownCapabilities:
         self._said: dict[str, dict[str, bool]] | None = None
 
     def settle(self, backend: Backend) -> None:
-        """Tells ``backend``, and each model of a router, once for each identity that it shows: what it learns by itself
-        afterwards, as that its server refuses n, stays.
+        """Tells ``backend``, or each of the models that it is made of, once for each identity that it shows: what it
+        learns by itself afterwards, as that its server refuses n, stays.
 
         Raises UsageError for a wrong config file, or a model that cannot be told; StorageError for a damaged record.
         """
-        for one in backend.models if isinstance(backend, Router) else (backend,):
+        for one in models_of(backend):
             if self._settled.get(id(one)) != one.identity:
                 self._settle(one)
                 self._settled[id(one)] = one.identity

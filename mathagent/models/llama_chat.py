@@ -13,7 +13,7 @@ from typing import Any
 import httpx
 
 from mathagent.errors import BackendError, UsageError
-from mathagent.models.base import ChatRequest, OnDelta
+from mathagent.models.base import ChatRequest, OnDelta, PromptTooLong
 from mathagent.models.openai_reply import StreamedReply, error_message, with_alternatives
 from mathagent.models.openai_wire import request_arguments
 from mathagent.models.regex_grammar import regex_grammar
@@ -36,17 +36,14 @@ NEUTRAL_SAMPLERS: Mapping[str, Any] = {
 
 
 def chat_body(request: ChatRequest, model: str) -> dict[str, Any]:
-    """The JSON body for ``request``. Raises UsageError where the messages do not fit ``continue_assistant``, for a
-    regular expression that no grammar can say, and where the reply is to be held to two forms at once."""
+    """The JSON body for ``request``. Raises UsageError where the messages do not fit ``continue_assistant``, and for a
+    regular expression that no grammar can say."""
     last = request.messages[-1].role if request.messages else None
     if request.continue_assistant != (last == "assistant"):
         raise UsageError(
             "the last message must be an assistant turn where continue_assistant is set, and only there:"
             f" it is {last or 'missing'}"
         )
-    held_to = [name for name in ("json_schema", "grammar", "regex") if getattr(request, name) is not None]
-    if len(held_to) > 1:
-        raise UsageError(f"a reply can be held to one form only: {' and '.join(held_to)} are given; leave out one")
     body = request_arguments(request, model, tokens_field="max_tokens")
     if request.logprobs is not None:
         body["top_logprobs"] = max(1, request.logprobs)  # 0 would switch the log-probs off
@@ -122,7 +119,7 @@ def refusal(status: int, content: bytes, backend: str) -> BackendError:
         body = json.loads(content)
         error = body["error"]
         if error.get("type") == "exceed_context_size_error":
-            return BackendError(
+            return PromptTooLong(
                 f"{backend}: the prompt is {error['n_prompt_tokens']} tokens long and the limit is {error['n_ctx']};"
                 " shorten it, or choose a model with a longer context",
                 status=status,

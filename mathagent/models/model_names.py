@@ -1,7 +1,8 @@
 """How models are written: ``NAME``, ``NAME@URL,URL``, ``small,large,below=0.9,verifier=other``. Pure.
 
 A comma parts models, but not within brackets, and not the URLs of one model: what begins with http:// or https:// goes
-on with the model before it. ``cascade(small, large)`` is ``small,large`` where a list of several is wanted.
+on with the model before it. ``cascade(small, large)`` is ``small,large`` where a list of several is wanted;
+``nudge(base, nudger, gamma=0.3)`` is one model, which the backend ``nudge`` makes of the two.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from mathagent.errors import UsageError
 from mathagent.types import Value
 
 _CASCADE = re.compile(r"cascade\((.*)\)", re.DOTALL)
+_COMPOSED = re.compile(r"([a-z][\w-]*)\((.*)\)", re.DOTALL)
 _ASSIGNED = re.compile(r"([a-z][\w-]*)=(.+)", re.DOTALL)
 BELOW_KEY = "below"
 
@@ -52,22 +54,38 @@ def split_models(text: str) -> list[str]:
     return models
 
 
+def split_composed(text: str) -> tuple[str, str] | None:
+    """(backend, what stands in its brackets) of ``backend(model, model)``; None for a model of another form. Pure."""
+    found = _COMPOSED.fullmatch(text.strip())
+    return None if found is None else (found[1], found[2])
+
+
+def read_list(text: str) -> tuple[list[str], list[tuple[str, str]]]:
+    """The models that stand in a list with commas, and what is assigned beside them (name, value). Pure."""
+    models: list[str] = []
+    assigned: list[tuple[str, str]] = []
+    for part in split_models(text):
+        found = _ASSIGNED.fullmatch(part)
+        if found is None:
+            models.append(part)
+        else:
+            assigned.append((found[1], found[2].strip()))
+    return models, assigned
+
+
 def read_models(text: str) -> ModelNames:
     """What ``text`` names. Raises UsageError where it names no model, or says something twice."""
     inner = _CASCADE.fullmatch(text.strip())
-    stages: list[str] = []
+    stages, assigned = read_list(inner[1] if inner else text)
     below: float | None = None
     roles: dict[str, str] = {}
-    for part in split_models(inner[1] if inner else text):
-        assigned = _ASSIGNED.fullmatch(part)
-        if assigned is None:
-            stages.append(part)
-        elif assigned[1] == BELOW_KEY:
-            below = _share(assigned[2])
-        elif assigned[1] in roles:
-            raise UsageError(f"the role {assigned[1]} is given two models; leave one out")
+    for name, value in assigned:
+        if name == BELOW_KEY:
+            below = _share(value)
+        elif name in roles:
+            raise UsageError(f"the role {name} is given two models; leave one out")
         else:
-            roles[assigned[1]] = assigned[2].strip()
+            roles[name] = value
     if not stages:
         raise UsageError(f"'{text[:200]}' names no model; write for example small,large or small,verifier=large")
     if below is not None and len(stages) == 1:

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
 from mathagent.errors import BackendError
+from mathagent.models.base import PromptTooLong
 
 _PASSING = frozenset({408, 409, 425, 429, 500, 502, 503, 504, 520, 522, 524, 529})
 
@@ -26,6 +27,9 @@ _KINDS = tuple(
         ("server_error|internal", 500),
     )
 )
+
+_TOO_LONG = re.compile(r"context[ _](length|size|window)|prompt is too long", re.IGNORECASE)
+"""How servers say that a prompt is too long: OpenAI, vLLM, SGLang, llama.cpp."""
 
 
 def stated_error(body: object, message: str, *, backend: str, base_url: str) -> BackendError:
@@ -79,7 +83,8 @@ def status_error(
             f"{where} {what} ({told}){said}; {when}", retryable=True, status=status, retry_after_s=wait
         )
     advice = "change the request or choose another model or endpoint"
-    return BackendError(f"{where} refused the request ({told}){said}; {advice}", status=status)
+    kind = PromptTooLong if status == 400 and _TOO_LONG.search(message) else BackendError
+    return kind(f"{where} refused the request ({told}){said}; {advice}", status=status)
 
 
 def connection_error(error: BaseException, *, backend: str, base_url: str, reached: bool) -> BackendError:

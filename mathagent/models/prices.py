@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 
-from mathagent.models.base import Backend
+from mathagent.models.base import Backend, models_of
 from mathagent.models.endpoint_url import is_private, split_identity
 from mathagent.types import ModelUsage, Usage
 
@@ -96,16 +96,21 @@ def _has_provider(url: str) -> bool:
 
 def from_the_cheapest(models: Sequence[Backend]) -> list[Backend]:
     """``models`` by what a typical reply costs, the order being kept among equals; as they are where a price is not
-    known. What runs here, or at a private address, costs nothing."""
+    known. What runs here, or at a private address, costs nothing; models that write together cost what each would."""
     ranked: list[tuple[float, int]] = []
     for place, one in enumerate(models):
-        url = split_identity(one.identity)[1]
-        mine = url is not None and all(map(is_private, url.split(",")))
-        price = 0.0 if mine else list_price_of(one.identity, _TYPICAL)
-        if price is None:
+        prices = [_typical_price(inner.identity) for inner in models_of(one)]
+        known = [price for price in prices if price is not None]
+        if len(known) < len(prices):
             return list(models)
-        ranked.append((price, place))
+        ranked.append((sum(known), place))
     return [models[place] for _, place in sorted(ranked)]
+
+
+def _typical_price(identity: str) -> float | None:
+    url = split_identity(identity)[1]
+    mine = url is not None and all(map(is_private, url.split(",")))
+    return 0.0 if mine else list_price_of(identity, _TYPICAL)
 
 
 def usage_by_model(by_model: Mapping[str, Usage]) -> tuple[ModelUsage, ...]:

@@ -10,11 +10,12 @@ import re
 
 from mathagent.errors import UsageError
 
+_LAST = "\U0010ffff"  # itself, see _quoted
 _CLASSES = {"d": r"0-9", "w": r"A-Za-z0-9_", "s": r"\x20\x09-\x0D"}
 _NOT_CLASSES = {
-    "D": r"\x01-\x2F\x3A-\U0010FFFF",
-    "W": r"\x01-\x2F\x3A-\x40\x5B-\x5E\x60\x7B-\U0010FFFF",
-    "S": r"\x01-\x08\x0E-\x1F\x21-\U0010FFFF",
+    "D": rf"\x01-\x2F\x3A-{_LAST}",
+    "W": rf"\x01-\x2F\x3A-\x40\x5B-\x5E\x60\x7B-{_LAST}",
+    "S": rf"\x01-\x08\x0E-\x1F\x21-{_LAST}",
 }
 _CONTROL = {"n": "\n", "t": "\t", "r": "\r", "f": "\f", "v": "\v", "a": "\a", "0": "\0"}
 _HEX_DIGITS = {"x": 2, "u": 4, "U": 8}
@@ -154,8 +155,8 @@ class _Reader:
 
 
 def _quoted(sign: str) -> str:
-    """One character as it may stand in a text or set of a grammar."""
-    if sign.isascii() and (sign.isalnum() or sign == " "):
+    """One character as it may stand in a text or set of a grammar. Above 255 it is itself: llguidance reads neither
+    ``\\u0100`` nor, in a set, ``\\U0001F600``."""
+    if (sign.isascii() and (sign.isalnum() or sign == " ")) or ord(sign) > 255:
         return sign
-    code = ord(sign)
-    return f"\\x{code:02X}" if code < 256 else f"\\u{code:04X}" if code < 65536 else f"\\U{code:08X}"
+    return f"\\x{ord(sign):02X}"

@@ -43,7 +43,7 @@ class Remembering(Wrapper):
         for index in hits:
             completion = drawn[index]
             if keys[index] not in paid:
-                self.meter.add(completion.counted_usage, current_reservation.get(), model=self.identity)
+                self.meter.count(completion, current_reservation.get(), model=self.identity)
             if on_delta is not None:
                 on_delta(index, completion.text)
         return drawn

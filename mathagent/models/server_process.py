@@ -56,7 +56,8 @@ class Speculation(Value):
 
 
 class ServerOptions(Value):
-    """What a server is started with: see ``embedded_server.server_params``. ``threads`` 0: llama.cpp decides."""
+    """What a server is started with: see ``embedded_server.server_params``. ``threads`` 0: llama.cpp decides;
+    ``chat_template`` "": the model's own."""
 
     model: str
     alias: str
@@ -69,6 +70,7 @@ class ServerOptions(Value):
     speculation: Speculation = Speculation()
     adapters: tuple[tuple[str, float], ...] = ()
     pooling: str = ""
+    chat_template: str = ""
 
 
 class ServerProcess:

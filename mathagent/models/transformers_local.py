@@ -73,8 +73,8 @@ def connect(name: str, options: ConnectOptions) -> TransformersBackend:
 class TransformersBackend:
     """A Backend over an engine that all backends of this process with the same model and settings share.
 
-    The first request, or ``prepare``, loads the model. May be used from several event loops, one after the other or at
-    the same time: the engine has a thread of its own.
+    The first request, ``start`` or ``prepare`` loads the model. May be used from several event loops, one after the
+    other or at the same time: the engine has a thread of its own.
     """
 
     def __init__(
@@ -99,12 +99,17 @@ class TransformersBackend:
         """How the model runs and what it has done; empty before it is loaded."""
         return {} if self._engine is None else self._engine.facts
 
-    async def prepare(self) -> None:
-        """Loads the model; its template says then whether it takes tools.
+    async def start(self) -> None:
+        """Loads the model where it is not yet, so that no request's deadline counts it; complete() does it too.
 
-        Raises ModelFileError, UsageError and BackendError, see hf/loading.
+        Raises ModelFileError, UsageError and BackendError, see hf/loading. Cancelling it ends a download.
         """
         await self._open()
+
+    async def prepare(self) -> None:
+        """Loads the model, as ``start`` does: its template says whether it takes tools, its files which revision it
+        is."""
+        await self.start()
 
     async def complete(self, request: ChatRequest, on_delta: OnDelta | None = None) -> list[Completion]:
         """See Backend.complete. Raises BackendError (PartialReply where some samples arrived), UsageError.

@@ -63,7 +63,7 @@ class Metered(Wrapper):
                 self._count(completion)
 
     def _count(self, completion: Completion) -> None:
-        self.meter.add(completion.usage, current_reservation.get(), model=self.identity)
+        self.meter.count(completion, current_reservation.get(), model=self.identity)
 
 
 class Limited(Wrapper):

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import re
-from pathlib import PurePath
 
 from mathagent.events import CandidateProposed, Event, Retried, SolveFinished, SolveStarted, Warned
 from mathagent.types import Candidate, Solution
 
+_FOLDERS = re.compile(r"(?<=[:=])/(?!/)(?:[^/,()?&]*/)*")
+
 
 def public_name(model: str) -> str:
-    """A model's name without the folders of a path in it."""
-    prefix, separator, name = model.partition(":")
-    if separator and PurePath(name).is_absolute():
-        return f"{prefix}:{PurePath(name).name}"
-    return model
+    """A model's name, or that of several, without the folders of the paths in it."""
+    return _FOLDERS.sub("", model)
 
 
 # The scheme is bounded: without a bound, a long text of such signs would take time that grows with its square.

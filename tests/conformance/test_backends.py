@@ -10,6 +10,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 import pytest
 from fake_endpoint import Behaviour, FakeEndpoint
+from writing_model import writing_model
 
 from mathagent.errors import UnsupportedOption
 from mathagent.models.base import Backend, Capabilities, ChatRequest, ConnectOptions, ToolSpec, prepare
@@ -130,6 +131,15 @@ async def router() -> AsyncIterator[Backend]:
 
 
 @asynccontextmanager
+async def two_models_that_write_together() -> AsyncIterator[Backend]:
+    from mathagent.models.nudging import UncertaintyRouter
+
+    text = "Hello, I am two models that write one reply together, as far as anybody can tell."
+    base = writing_model("base", text, {"Hello,": 0.1, "one": 0.1, "tell.": 0.1})
+    yield UncertaintyRouter(base, writing_model("nudger", text))
+
+
+@asynccontextmanager
 async def openai_on_the_embedded_server() -> AsyncIterator[Backend]:
     from pydantic import SecretStr
 
@@ -158,6 +168,7 @@ BACKENDS = [
     pytest.param(through_failures, id="openai that fails every other time"),
     pytest.param(half_dead_pool, id="openai at two endpoints, one of them dead"),
     pytest.param(router, id="router"),
+    pytest.param(two_models_that_write_together, id="nudge"),
     pytest.param(embedded, id="embedded", marks=pytest.mark.model),
     pytest.param(hf, id="hf", marks=pytest.mark.model),
     pytest.param(openai_on_the_embedded_server, id="openai on the embedded server", marks=pytest.mark.model),

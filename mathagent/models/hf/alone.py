@@ -9,6 +9,7 @@ import torch
 from transformers import DynamicCache, QuantizedCache, StaticCache
 
 from mathagent.errors import BackendError, UnsupportedOption, UsageError
+from mathagent.models.hf.contrast import Contrast, SelfContrast
 from mathagent.models.hf.engine import Engine
 from mathagent.models.hf.jobs import Job, Sample
 from mathagent.models.hf.loading import Loaded
@@ -29,19 +30,28 @@ class AloneEngine(Engine):
     kind = "one at a time"
 
     def __init__(
-        self, loaded: Loaded, settings: HfSettings, *, kv_bytes: int, steering: Steering | None = None
+        self,
+        loaded: Loaded,
+        settings: HfSettings,
+        *,
+        kv_bytes: int,
+        steering: Steering | None = None,
+        contrast: SelfContrast | None = None,
     ) -> None:
-        super().__init__(loaded, steering)
+        super().__init__(loaded, steering, contrast)
         self._settings = settings
         self._longest = longest_alone(loaded, settings, kv_bytes)
         self._current: tuple[Job, Sample] | None = None
-        self._cache: Any = None
-        self._static: Any = None
+        self._routings = 1 if contrast is None else 2
+        self._caches: list[Any] = []
+        self._static: list[Any] = []
         self._one_token = torch.compile(loaded.model.forward) if settings.compile else loaded.model
         if settings.kv_cache == "static":
-            self._static = StaticCache(config=loaded.config, max_cache_len=self._longest)
+            self._static = [
+                StaticCache(config=loaded.config, max_cache_len=self._longest) for _ in range(self._routings)
+            ]
         elif settings.kv_cache != "auto":
-            self._new_cache()  # what it needs is missed now rather than in the middle of a solve
+            self._new_caches()  # what it needs is missed now rather than in the middle of a solve
 
     @property
     def longest(self) -> int:
@@ -56,7 +66,7 @@ class AloneEngine(Engine):
         return [] if self._current is None else [self._current]
 
     def _drop(self) -> None:
-        self._current = self._cache = None
+        self._current, self._caches = None, []
 
     def _step(self) -> None:
         if self._current is None:
@@ -64,13 +74,13 @@ class AloneEngine(Engine):
                 return
             self._current = self._waiting.popleft()
             self.loaded.use_adapters(self._current[0].adapters)
-            self._cache = self._new_cache()
+            self._caches = self._new_caches()
         job, sample = self._current
         if job.cancelled:
             self._drop()
             return
         try:
-            logits = self._pass(sample)
+            logits, contrast = self._pass(sample)
         except (RuntimeError, MemoryError) as error:
             if not is_out_of_memory(error):
                 raise
@@ -78,36 +88,48 @@ class AloneEngine(Engine):
             advice = "ask for fewer tokens (max_tokens, context), or add quantize=4bit"
             raise BackendError(f"{self.loaded.name}: memory ran out; {advice}") from error
         sample.stored = len(sample.tokens)
-        (chosen,) = choose(logits, [sample.draw], [sample.constraint.allowed() if sample.constraint else None])
+        allowed = sample.constraint.allowed() if sample.constraint else None
+        (chosen,) = choose(logits, [sample.draw], [allowed], contrast)
         forced = sample.forced()
         sample.take(chosen if forced is None else Chosen(forced, chosen.logprob, chosen.top), self.loaded.stop_ids)
         self._outbox.progressed(job, sample)
         if sample.ended is not None:
             self._drop()
 
-    def _pass(self, sample: Sample) -> torch.Tensor:
-        """Logits [1, vocabulary] after all tokens of the sample."""
-        loaded, logits = self.loaded, torch.empty(0)
+    def _pass(self, sample: Sample) -> tuple[torch.Tensor, Contrast | None]:
+        """Logits [1, vocabulary] after all tokens of the sample, and what they are set against."""
+        logits = weak = torch.empty(0)
         new = sample.tokens[sample.stored :]
         for begin in range(0, len(new), PROMPT_TOKENS):
             part = new[begin : begin + PROMPT_TOKENS]
             if self.steering is not None:
                 places = torch.arange(len(part))[None, :] + sample.stored + begin
                 self.steering.aim(torch.tensor([part]), places, [sample.prompt_length])
-            arguments = {
-                "input_ids": torch.tensor([part], device=loaded.device),
-                loaded.cache_argument: self._cache,
-                "use_cache": True,
-            }
-            run = self._one_token if len(part) == 1 else loaded.model
-            logits = run(**arguments).logits
+            logits = self._read(part, self._caches[0])
+            if self.contrast is not None:
+                with self.contrast.weak():
+                    weak = self._read(part, self._caches[1])
+        return logits, None if self.contrast is None else self.contrast.against(weak)
+
+    def _read(self, tokens: list[int], cache: Any) -> torch.Tensor:
+        loaded = self.loaded
+        arguments = {
+            "input_ids": torch.tensor([tokens], device=loaded.device),
+            loaded.cache_argument: cache,
+            "use_cache": True,
+        }
+        run = self._one_token if len(tokens) == 1 else loaded.model
+        logits: torch.Tensor = run(**arguments).logits
         return logits[:, -1].to(loaded.device)
+
+    def _new_caches(self) -> list[Any]:
+        """One for each routing."""
+        for one in self._static:
+            one.reset()
+        return self._static or [self._new_cache() for _ in range(self._routings)]
 
     def _new_cache(self) -> Any:
         kind, config = self._settings.kv_cache, self.loaded.config
-        if self._static is not None:
-            self._static.reset()
-            return self._static
         if kind == "auto":
             return DynamicCache(config=config)
         try:
@@ -137,4 +159,6 @@ def longest_alone(loaded: Loaded, settings: HfSettings, kv_bytes: int) -> int:
         return loaded.context  # a recurrent model, whose state does not grow
     size = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
     number = loaded.model.dtype.itemsize / _SHARES.get(settings.kv_cache, 1)
+    if settings.self_contrast is not None:
+        number *= 2  # of the strong and of the weak pass
     return min(loaded.context, int(kv_bytes / (2 * config.num_hidden_layers * heads * size * number)))

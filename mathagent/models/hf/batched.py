@@ -8,12 +8,13 @@ are rows.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
 
 from mathagent.errors import BackendError
+from mathagent.models.hf.contrast import SelfContrast
 from mathagent.models.hf.engine import Engine
 from mathagent.models.hf.forward import Forward
 from mathagent.models.hf.jobs import Job, Sample
@@ -46,10 +47,19 @@ class BatchedEngine(Engine):
 
     kind = "batched"
 
-    def __init__(self, loaded: Loaded, *, rows: int, kv_bytes: int, steering: Steering | None = None) -> None:
-        super().__init__(loaded, steering)
+    def __init__(
+        self,
+        loaded: Loaded,
+        *,
+        rows: int,
+        kv_bytes: int,
+        steering: Steering | None = None,
+        contrast: SelfContrast | None = None,
+    ) -> None:
+        super().__init__(loaded, steering, contrast)
         self._cache = RowCache()
         self._forward = Forward(loaded, self._cache, steering)
+        self._weak = None if contrast is None else Forward(loaded, self._cache, steering, contrast)
         self.limit = rows
         self._rows: list[Row] = []
         self._adapters: Adapters = ()
@@ -64,7 +74,7 @@ class BatchedEngine(Engine):
         }
         with torch.inference_mode():
             loaded.use_adapters(())
-            tokens = kv_bytes // max(1, self._forward.probe())
+            tokens = kv_bytes // max(1, self._forward.probe() * (1 if contrast is None else 2))
         # What was steered as the end of a prompt, or as a reply, is not what it is within a longer prompt.
         self._prefixes = PrefixStore(0 if steering is not None else tokens // PREFIX_SHARE)
         self.kv_tokens = tokens - self._prefixes.most_tokens
@@ -146,7 +156,7 @@ class BatchedEngine(Engine):
         starts = [self._reuse(row, first) for row in range(first, first + len(leaders))]
         tails = [sample.tokens[start:] for (_, sample), start in zip(leaders, starts, strict=True)]
         lengths = [sample.prompt_length for _, sample in leaders]
-        logits = self._forward.prompts(first, tails, starts, lengths, self._prompt_tokens)
+        logits, weak = self._both(lambda run: run.prompts(first, tails, starts, lengths, self._prompt_tokens))
         self._counts["prompt tokens"] += sum(sample.prompt_length for _, sample in newcomers)
         self._counts["passes"] += 1
         for place, (leader, (_, sample)) in enumerate(followers, start=first + len(leaders)):
@@ -155,7 +165,7 @@ class BatchedEngine(Engine):
         order = [*range(len(leaders)), *(leader for leader, _ in followers)]
         for _, sample in newcomers:
             sample.stored = len(sample.tokens)
-        self._take(first, logits[order])
+        self._take(first, logits[order], None if weak is None else weak[order])
 
     def _reuse(self, row: int, first: int) -> int:
         """Copies the keys and values that are known for the beginning of a row's prompt; returns of how many tokens.
@@ -185,21 +195,24 @@ class BatchedEngine(Engine):
     def _draw_one_each(self) -> None:
         self._make_room(max(sample.stored for _, sample in self._rows) + 1)
         samples = [sample for _, sample in self._rows]
-        logits = self._forward.next_tokens(
-            [one.tokens[-1] for one in samples],
-            [one.stored for one in samples],
-            [one.prompt_length for one in samples],
-        )
+        tokens, places = [one.tokens[-1] for one in samples], [one.stored for one in samples]
+        lengths = [one.prompt_length for one in samples]
+        logits, weak = self._both(lambda run: run.next_tokens(tokens, places, lengths))
         self._counts["passes"] += 1
         for sample in samples:
             sample.stored += 1
-        self._take(0, logits)
+        self._take(0, logits, weak)
 
-    def _take(self, first: int, logits: torch.Tensor) -> None:
+    def _both(self, read: Callable[[Forward], torch.Tensor]) -> tuple[torch.Tensor, torch.Tensor | None]:
+        """The logits of a strong and, where replies are contrasted, of a weak pass."""
+        return read(self._forward), None if self._weak is None else read(self._weak)
+
+    def _take(self, first: int, logits: torch.Tensor, weak: torch.Tensor | None) -> None:
         """Draws the next token of the rows from ``first`` on, one row of ``logits`` for each."""
         rows = self._rows[first:]
         masks = [self._allowed(job, sample) for job, sample in rows]
-        chosen = choose(logits, [sample.draw for _, sample in rows], masks)
+        contrast = None if weak is None or self.contrast is None else self.contrast.against(weak)
+        chosen = choose(logits, [sample.draw for _, sample in rows], masks, contrast)
         for (job, sample), one in zip(rows, chosen, strict=True):
             if job.cancelled:
                 continue

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 
 from mathagent.errors import BackendError, MathagentError
+from mathagent.models.hf.contrast import SelfContrast
 from mathagent.models.hf.jobs import Job, Outbox, Sample
 from mathagent.models.hf.loading import Loaded
 from mathagent.models.hf.machine import release_memory
@@ -25,8 +26,10 @@ class Engine(ABC):
 
     kind = ""
 
-    def __init__(self, loaded: Loaded, steering: Steering | None = None) -> None:
-        self.loaded, self.steering = loaded, steering
+    def __init__(
+        self, loaded: Loaded, steering: Steering | None = None, contrast: SelfContrast | None = None
+    ) -> None:
+        self.loaded, self.steering, self.contrast = loaded, steering, contrast
         self._jobs: deque[Job] = deque()
         self._wake = threading.Condition()
         self._closing = False
@@ -64,7 +67,11 @@ class Engine(ABC):
     def facts(self) -> dict[str, Any]:
         """How it runs, and what it has done, for people and records."""
         found = {"engine": self.kind, "loaded": self.loaded.summary, "context": self.loaded.context}
-        return found if self.steering is None else {**found, "steered": True}
+        if self.steering is not None:
+            found["steered"] = True
+        if self.contrast is not None:
+            found["contrasted with rank"] = self.contrast.rank
+        return found
 
     @property
     @abstractmethod
@@ -94,8 +101,9 @@ class Engine(ABC):
                 self._outbox.send()
         self._fail(BackendError(f"{self.loaded.name} was closed while it was asked"), and_waiting=True)
         self._outbox.send()
-        if self.steering is not None:
-            self.steering.remove()
+        for changed in (self.steering, self.contrast):
+            if changed is not None:
+                changed.remove()
         release_memory()
 
     def _collect(self) -> bool:

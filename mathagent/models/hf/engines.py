@@ -12,6 +12,7 @@ import transformers
 from mathagent.models.base import PullProgress
 from mathagent.models.hf.alone import AloneEngine
 from mathagent.models.hf.batched import BatchedEngine
+from mathagent.models.hf.contrast import SelfContrast
 from mathagent.models.hf.engine import Engine
 from mathagent.models.hf.kv import is_batchable
 from mathagent.models.hf.loading import Loaded, load, load_model, pretrained
@@ -104,9 +105,12 @@ def engine_for(
     if settings.steering:
         vector = load_vector(Path(settings.steering).expanduser())
         steering = Steering(loaded.model, loaded.tokenizer, vector, settings.strength)
+    contrast = None
+    if settings.self_contrast is not None:
+        contrast = SelfContrast(loaded.name, loaded.model, settings)
     if settings.engine == "batched" and is_batchable(loaded.config):
-        return BatchedEngine(loaded, rows=settings.rows, kv_bytes=memory, steering=steering)
-    return AloneEngine(loaded, settings, kv_bytes=memory, steering=steering)
+        return BatchedEngine(loaded, rows=settings.rows, kv_bytes=memory, steering=steering, contrast=contrast)
+    return AloneEngine(loaded, settings, kv_bytes=memory, steering=steering, contrast=contrast)
 
 
 def _key(source: Source, settings: HfSettings) -> Key:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Sequence
+from contextlib import nullcontext
 from typing import Any
 
 import torch
 
+from mathagent.models.hf.contrast import SelfContrast
 from mathagent.models.hf.kv import RowCache, attention_masks, rounded
 from mathagent.models.hf.loading import Loaded
 from mathagent.models.hf.steering import Steering
@@ -16,10 +18,18 @@ PADDING = -1
 
 
 class Forward:
-    """Runs the model over rows of a RowCache."""
+    """Runs the model over rows of a RowCache: with ``contrast`` the weak passes, which follow strong ones over the same
+    tokens and keep their keys and values behind those."""
 
-    def __init__(self, loaded: Loaded, cache: RowCache, steering: Steering | None = None) -> None:
-        self._loaded, self._cache, self.steering = loaded, cache, steering
+    def __init__(
+        self,
+        loaded: Loaded,
+        cache: RowCache,
+        steering: Steering | None = None,
+        contrast: SelfContrast | None = None,
+    ) -> None:
+        self._loaded, self._cache, self.steering, self._contrast = loaded, cache, steering, contrast
+        self._layer = 0 if contrast is None else int(loaded.config.num_hidden_layers)
         adds = loaded.model.config._attn_implementation == "eager"
         takes = inspect.signature(loaded.model.forward).parameters
         self._last_only = {"logits_to_keep": 1} if "logits_to_keep" in takes else {}
@@ -77,7 +87,7 @@ class Forward:
     ) -> torch.Tensor:
         loaded, device = self._loaded, self._loaded.device
         seen = min(rounded(int(places.max()) + 1), self._cache.columns)
-        self._cache.begin(first, places.to(device), seen)
+        self._cache.begin(first, places.to(device), seen, self._layer)
         if self.steering is not None:
             self.steering.aim(ids, places, prompt_lengths)
         positions = places.clamp(min=0).to(device)
@@ -89,5 +99,6 @@ class Forward:
             "use_cache": True,
             **self._last_only,
         }
-        logits: torch.Tensor = loaded.model(**arguments).logits
+        with nullcontext() if self._contrast is None else self._contrast.weak():
+            logits: torch.Tensor = loaded.model(**arguments).logits
         return logits[:, -1].to(device)

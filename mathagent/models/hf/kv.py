@@ -32,7 +32,7 @@ class RowCache(Cache):
         self.rows = self.columns = 0
         self._keys: list[torch.Tensor] = []
         self._values: list[torch.Tensor] = []
-        self._first = self._seen = 0
+        self._first = self._seen = self._layer = 0
         self._places = torch.empty(0, 0, dtype=torch.long)
         self._on_device: dict[torch.device, tuple[torch.Tensor, torch.Tensor]] = {}
 
@@ -57,10 +57,11 @@ class RowCache(Cache):
                 kind[layer] = new
                 del old
 
-    def begin(self, first: int, places: torch.Tensor, seen: int) -> None:
+    def begin(self, first: int, places: torch.Tensor, seen: int, layer: int = 0) -> None:
         """Tells where the next forward pass writes: ``places`` [rows, tokens] are the columns of its tokens (-1:
-        padding) in the rows from ``first`` on; ``seen`` columns are read."""
-        self._first, self._seen = first, seen
+        padding) in the rows from ``first`` on; ``seen`` columns are read. The model's layers are those from ``layer``
+        on: a second pass over the same tokens keeps its own behind those of the first."""
+        self._first, self._seen, self._layer = first, seen, layer
         self._places = torch.where(places < 0, self.columns, places)
         self._on_device = {}
 
@@ -68,10 +69,11 @@ class RowCache(Cache):
         self, key_states: torch.Tensor, value_states: torch.Tensor, layer_idx: int, *_: Any, **__: Any
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """Takes in the new keys and values [rows, heads, tokens, size]; returns all that the rows may see."""
-        if layer_idx == len(self._keys):
+        layer = self._layer + layer_idx
+        if layer == len(self._keys):
             for kind, states in ((self._keys, key_states), (self._values, value_states)):
                 kind.append(states.new_zeros(self.rows, states.shape[1], self.columns + 1, states.shape[3]))
-        keys, values = self._keys[layer_idx], self._values[layer_idx]
+        keys, values = self._keys[layer], self._values[layer]
         rows, places = self._indices(keys.device)
         keys[rows, :, places] = key_states.transpose(1, 2)
         values[rows, :, places] = value_states.transpose(1, 2)

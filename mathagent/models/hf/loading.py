@@ -15,9 +15,11 @@ import transformers
 from mathagent.config import settings as our_settings
 from mathagent.errors import BackendError, ModelFileError, UnsupportedOption, UsageError
 from mathagent.models.base import PullProgress
+from mathagent.models.hf.contrast import routers_of
 from mathagent.models.hf.machine import choose_device, choose_dtype, devices_of, is_out_of_memory
 from mathagent.models.hf.settings import Adapters, HfSettings
 from mathagent.models.hf.source import Source
+from mathagent.models.plain_chat import plain_template
 from mathagent.models.pull import OnProgress
 from mathagent.models.server_process import usable_threads
 
@@ -93,8 +95,15 @@ def load(
         raise UsageError(
             f"{name}: its tokenizer is not one of the tokenizers library, which replies are read with"
         )
+    if settings.template == "plain":
+        tokenizer.chat_template = plain_template()
     if not tokenizer.chat_template:
-        raise UsageError(f"{name} has no chat template: it is a base model; choose one made for chat (…-Instruct)")
+        raise UsageError(
+            f"{name} has no chat template: it is a base model; choose one made for chat (…-Instruct), or add"
+            " ?template=plain, which shows it chats as questions and answers"
+        )
+    if settings.self_contrast is not None:
+        routers_of(name, _without_weights(config), settings.self_contrast)  # refused before gigabytes are read
     model = load_model(name, place, config, settings, device)
     adapters = _load_adapters(name, model, settings)
     return Loaded(
@@ -113,7 +122,8 @@ def load(
 def load_model(name: str, place: dict[str, str], config: Any, settings: HfSettings, device: torch.device) -> Any:
     """The weights alone, on their device."""
     auto = transformers.AutoModelForCausalLM
-    options: dict[str, Any] = {"dtype": choose_dtype(settings, device, _parameters(config))}
+    parameters = int(_without_weights(config).num_parameters())
+    options: dict[str, Any] = {"dtype": choose_dtype(settings, device, parameters)}
     if settings.quantize != "none":
         options["quantization_config"] = _quantization(name, place, settings, options["dtype"])
     attention = settings.attention
@@ -159,10 +169,10 @@ def _line(error: Exception) -> str:
     return text if len(text) <= 300 else text[:299] + "…"
 
 
-def _parameters(config: Any) -> int:
-    """How many numbers the model has, from its shape alone."""
+def _without_weights(config: Any) -> Any:
+    """The model's modules, of which the shapes alone are known."""
     with torch.device("meta"):
-        return int(transformers.AutoModelForCausalLM.from_config(config).num_parameters())
+        return transformers.AutoModelForCausalLM.from_config(config)
 
 
 def _quantization(name: str, place: dict[str, str], settings: HfSettings, dtype: torch.dtype) -> Any:

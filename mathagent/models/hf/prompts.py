@@ -52,7 +52,8 @@ def render(tokenizer: Any, request: ChatRequest, settings: HfSettings) -> Prompt
             begun = f"\n{CLOSING}\n\n{begun}"
         opened = opened and CLOSING not in begun
         text += begun
-    ids = tokenizer(text, add_special_tokens=False)["input_ids"]
+    # Templates write the token that begins a text themselves; plain text gets it where the model was trained with it.
+    ids = tokenizer(text, add_special_tokens=settings.template == "plain")["input_ids"]
     return Prompt(ids=tuple(ids), opened=opened, continued=bool(begun))
 
 

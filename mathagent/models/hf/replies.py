@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Literal
 
+from mathagent.models.stop_strings import StopStrings
 from mathagent.models.thinking_text import CLOSING, OPENING, ThinkingSplitter
 
 Ended = Literal["stop", "length"]
@@ -23,13 +24,11 @@ class ReplyText:
         self._tokenizer = tokenizer.backend_tokenizer
         self._stream = self._new_stream(before)
         self._undecoded: list[int] = []
-        self._stop = [one for one in stop if one]
-        self._held = ""
+        self._stops = StopStrings(stop)
         self._splitter = ThinkingSplitter()
         self._texts: list[str] = []
         self._thoughts: list[str] = []
         self._told = 0
-        self.stopped = False
         self.thinking = opened
         if opened:
             self._splitter.feed(OPENING)
@@ -44,18 +43,21 @@ class ReplyText:
             self._stream = self._new_stream()
         if piece is not None:
             self._undecoded.clear()
-            self._add_text(piece)
+            self._split(self._stops.feed(piece))
 
     def end(self) -> None:
         """No token follows: what was held back is text, also half a character."""
-        if self._undecoded and not self.stopped:
-            self._add_text(self._tokenizer.decode(self._undecoded, skip_special_tokens=True))
-        if not self.stopped:
-            self._split(self._held)
-        self._held = ""
+        if self._undecoded:
+            self._split(self._stops.feed(self._tokenizer.decode(self._undecoded, skip_special_tokens=True)))
+        self._split(self._stops.flush())
         thought, text = self._splitter.flush()
         self._thoughts.append(thought)
         self._texts.append(text)
+
+    @property
+    def stopped(self) -> bool:
+        """Whether a stop string is complete."""
+        return self._stops.stopped
 
     @property
     def text(self) -> str:
@@ -76,17 +78,6 @@ class ReplyText:
 
         return DecodeStream(ids=list(before), skip_special_tokens=True)
 
-    def _add_text(self, piece: str) -> None:
-        held = self._held + piece
-        places = [place for one in self._stop if (place := held.find(one)) >= 0]
-        if places:
-            self.stopped, self._held = True, ""
-            self._split(held[: min(places)])
-            return
-        kept = max((_begun(held, one) for one in self._stop), default=0)
-        self._held = held[len(held) - kept :]
-        self._split(held[: len(held) - kept])
-
     def _split(self, text: str) -> None:
         if not text:
             return
@@ -99,11 +90,6 @@ class ReplyText:
             self.thinking = self._splitter.inside
         else:
             self.thinking = False
-
-
-def _begun(text: str, stop: str) -> int:
-    """How many characters at the end of ``text`` may be the beginning of ``stop``."""
-    return next((size for size in range(min(len(stop) - 1, len(text)), 0, -1) if stop.startswith(text[-size:])), 0)
 
 
 def closing_ids(tokenizer: Any) -> list[int]:

@@ -6,7 +6,7 @@ import asyncio
 import random
 
 from mathagent.errors import BackendError, UsageError
-from mathagent.models.base import ChatRequest, OnDelta
+from mathagent.models.base import ChatRequest, OnDelta, PromptTooLong
 from mathagent.models.hf.constraints import ADVICE, Constraints, is_constrained
 from mathagent.models.hf.engine import Engine
 from mathagent.models.hf.jobs import Job, OnEnd, Sample
@@ -15,6 +15,7 @@ from mathagent.models.hf.prompts import Prompt, render, tool_calls
 from mathagent.models.hf.replies import ReplyText, closing_ids
 from mathagent.models.hf.sampling import Draw
 from mathagent.models.hf.settings import HfSettings
+from mathagent.models.plain_chat import with_turn_end
 from mathagent.types import Completion, TokenLogprob, Usage
 
 CONTEXT_TOKENS = 8
@@ -40,6 +41,7 @@ def job_of(
     if constraints is None and is_constrained(request):
         raise UsageError(ADVICE)
     constraint = None if constraints is None else constraints.constraint(request)
+    stop = with_turn_end(request.params.stop) if settings.template == "plain" else request.params.stop
     closing = tuple(closing_ids(loaded.tokenizer)) if settings.thinking_tokens else ()
     samples = [
         Sample(
@@ -50,7 +52,7 @@ def job_of(
             draw=_draw(request, settings, index),
             text=ReplyText(
                 loaded.tokenizer,
-                request.params.stop,
+                stop,
                 before=prompt.ids[-CONTEXT_TOKENS:] if prompt.continued else (),
                 opened=prompt.opened,
             ),
@@ -75,7 +77,7 @@ def _most_tokens(engine: Engine, prompt: Prompt, asked: int) -> int:
     """How many tokens a reply may have: those asked for, or what the context leaves."""
     length, context, name = len(prompt.ids), engine.loaded.context, engine.loaded.name
     if length >= context:
-        raise BackendError(
+        raise PromptTooLong(
             f"{name}: the prompt is {length} tokens long and the limit is {context};"
             " shorten it, or choose a model with a longer context",
             status=400,

@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 
 import torch
 
+from mathagent.models.hf.contrast import Contrast
+
 CANDIDATES = 1024
 """So many of the likeliest tokens nearly always hold the nucleus; a row for which they do not is sorted as a whole."""
 
@@ -37,7 +39,7 @@ class Draw:
 class Chosen:
     """A token; its natural log-probability and the likeliest ``top`` (token, log-probability) where asked for.
 
-    Log-probabilities are the model's own, before temperature, filters and constraints.
+    Log-probabilities are the model's own, before temperature, filters, constraints and contrast.
     """
 
     token: int
@@ -46,7 +48,10 @@ class Chosen:
 
 
 def choose(
-    logits: torch.Tensor, draws: Sequence[Draw], allowed: Sequence[torch.Tensor | None] | None = None
+    logits: torch.Tensor,
+    draws: Sequence[Draw],
+    allowed: Sequence[torch.Tensor | None] | None = None,
+    contrast: Contrast | None = None,
 ) -> list[Chosen]:
     """One token for each row of ``logits`` [rows, vocabulary] (they are not changed).
 
@@ -54,6 +59,8 @@ def choose(
     """
     raw = logits.float()
     scores = _constrained(raw, allowed or ())
+    if contrast is not None:
+        scores = contrast.scores(scores)
     tokens = scores.argmax(dim=-1)
     warm = [row for row, draw in enumerate(draws) if draw.temperature > 0]
     if warm:

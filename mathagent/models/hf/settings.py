@@ -14,6 +14,7 @@ from pydantic import BeforeValidator, Field, ValidationError
 
 from mathagent.errors import UnknownName, UnsupportedOption, UsageError
 from mathagent.models.embedded_options import Adapter
+from mathagent.models.plain_chat import Template
 from mathagent.types import Value
 
 DEFAULT_PARALLEL = 64
@@ -32,7 +33,7 @@ Switch = Annotated[bool, BeforeValidator(_switch)]
 
 
 class RoleAdapter(Adapter):
-    """A LoRA adapter (arXiv 2106.09685) as a folder that PEFT has written; ``role`` "": for roles without their own."""
+    """An adapter (LoRA, arXiv 2106.09685) as a folder that PEFT has written; ``role`` "": for roles without one."""
 
     role: str = ""
 
@@ -68,6 +69,9 @@ class HfSettings(Value):
     assistant_confidence: float = Field(
         default=0.4, ge=0, le=1, description="Drafting ends below this probability (adaptive length)."
     )
+    template: Template | None = Field(
+        default=None, description="plain: chats are shown as questions and answers, to base models."
+    )
     thinking: Switch | None = Field(
         default=None, description="on or off, for templates that can (enable_thinking)."
     )
@@ -81,6 +85,13 @@ class HfSettings(Value):
     )
     steering: str = Field(default="", description="A file made by mathagent's steering vectors.")
     strength: float | None = Field(default=None, description="How strongly it steers; none: as the file says.")
+    self_contrast: int | None = Field(
+        default=None, ge=1, description="Replies are set against those of the expert of this rank alone (SCMoE)."
+    )
+    self_contrast_beta: float = Field(default=0.5, ge=0, description="How strongly they are.")
+    self_contrast_alpha: float = Field(
+        default=0.1, gt=0, le=1, description="Only tokens this likely without it, measured by the likeliest."
+    )
 
     @property
     def engine(self) -> Engine:
@@ -195,6 +206,12 @@ def check_combination(backend: str, settings: HfSettings) -> None:
         raise UnsupportedOption(backend, "thinking_tokens with thinking=off", "leave out one of the two")
     if settings.strength is not None and not settings.steering:
         raise UnsupportedOption(backend, "strength without steering", "add steering=FILE")
+    if settings.self_contrast is not None and (draft or settings.compile):
+        advice = "each token is read twice, and compiled code cannot be routed anew; leave out one of the two"
+        raise UnsupportedOption(backend, f"self_contrast with {draft or 'compile'}", advice)
+    for name in ("self_contrast_beta", "self_contrast_alpha"):
+        if name in settings.model_fields_set and settings.self_contrast is None:
+            raise UnsupportedOption(backend, f"{name} without self_contrast", "add self_contrast=RANK")
 
 
 def with_shaping(identity: str, settings: HfSettings, stamps: Sequence[str] = ()) -> str:

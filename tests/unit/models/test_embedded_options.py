@@ -13,6 +13,7 @@ from mathagent.models.connect import split_model
 from mathagent.models.embedded import EmbeddedBackend, connect
 from mathagent.models.embedded_options import EmbeddedOptions, split_options
 from mathagent.models.embedded_server import server_params
+from mathagent.models.plain_chat import plain_template
 from mathagent.models.server_process import ServerOptions, Speculation
 from mathagent.types import Image, Message, SamplingParams
 
@@ -124,6 +125,13 @@ def test_the_scales_of_all_adapters_go_with_every_request(tmp_path: Path) -> Non
     assert split_options("m")[1].fields(asked, "embedded:m") == {}
 
 
+def test_a_base_models_turn_ends_before_the_next_question() -> None:
+    _, options = split_options("m?template=plain")
+    asked = ChatRequest(messages=(Message(role="user", content="1"),), params=SamplingParams(stop=("END",)))
+    assert options.fields(asked, "embedded:m") == {"stop": ["END", "\nQuestion:"]}
+    assert opened("?template=plain").identity != opened("").identity
+
+
 async def test_log_probs_beside_speculation_are_refused_with_the_reason() -> None:
     backend = opened("?lookup=ngram-simple")
     assert not backend.capabilities.logprobs
@@ -187,6 +195,11 @@ def test_vectors_and_adapters_are_told_to_the_server() -> None:
     assert found.embedding
     assert [(one.path, one.scale) for one in found.lora_adapters] == [("a.gguf", 0.5)]
     assert not params().embedding
+
+
+def test_a_template_is_told_to_the_server_where_the_models_own_is_not_wanted() -> None:
+    assert params(chat_template=plain_template()).chat_template.startswith("{%- for message in messages")
+    assert params().chat_template == ""
 
 
 @given(

@@ -91,9 +91,40 @@ REQUEST = ChatRequest(messages=(), grammar="root ::= [0-9]", continue_assistant=
 )
 def test_how_each_server_is_told(server: Server, expected: dict[str, object]) -> None:
     assert server_fields(server, REQUEST, backend="b", thinking_tokens=None) == expected
-    assert with_server(Capabilities(n=True), server) == Capabilities(n=True, grammar=True, continue_assistant=True)
+    added = Capabilities(n=True, grammar=True, regex=True, continue_assistant=True)
+    assert with_server(Capabilities(n=True), server) == added
     off = server_fields(server, ChatRequest(messages=()), backend="b", thinking_tokens=0)
     assert off == {"chat_template_kwargs": {"enable_thinking": False}}
+
+
+LARK = "start: /[0-9]+/"
+
+
+def held_to(server: Server | None, **form: str) -> dict[str, object]:
+    return server_fields(server, ChatRequest(messages=(), **form), backend="b", thinking_tokens=None)
+
+
+def test_a_regular_expression_is_sent_as_the_grammar_of_the_same_texts() -> None:
+    grammar = r'root ::= [0-9]+ "\x2E" [^\x0A]'
+    asked = {"regex": r"^\d+\..$"}
+    assert held_to("vllm", **asked) == {"structured_outputs": {"grammar": grammar}}
+    assert held_to("sglang", **asked) == {"ebnf": grammar}
+    for server in ("llamacpp", None):  # without a name only where the user, or a probe, says that it can
+        assert held_to(server, **asked) == {"grammar": grammar}  # type: ignore[arg-type]
+    with pytest.raises(UsageError, match="which no grammar can say"):
+        held_to("vllm", regex=r"(a)\1")
+
+
+def test_a_grammar_is_written_so_that_each_server_reads_the_same_language() -> None:
+    grammar = r'root ::= [\x5Dab\n] "\x41b" "\\x41" "\u0041"'
+    apart = r'root ::= [\x5D\x61\x62\n] "\x41\x62" "\\x41" "\u0041"'  # xgrammar reads \x5Dab as one character
+    assert held_to("vllm", grammar=grammar) == {"structured_outputs": {"grammar": apart}}
+    assert held_to("sglang", grammar=grammar) == {"ebnf": apart}
+    assert held_to("llamacpp", grammar=grammar) == {"grammar": grammar}
+    assert held_to("vllm", grammar=LARK) == {"structured_outputs": {"grammar": LARK}}
+    for server in ("sglang", "llamacpp", None):
+        with pytest.raises(UnsupportedOption, match=r"grammar in Lark's form; write it in GBNF"):
+            held_to(server, grammar=LARK)  # type: ignore[arg-type]
 
 
 def test_a_thinking_budget_is_refused_by_name_where_it_cannot_be_told() -> None:

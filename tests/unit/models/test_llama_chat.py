@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from mathagent.errors import BackendError, UsageError
-from mathagent.models.base import ChatRequest
+from mathagent.models.base import ChatRequest, PromptTooLong
 from mathagent.models.llama_chat import chat_body, stream_chat
 from mathagent.types import Completion, Message, SamplingParams
 
@@ -116,7 +116,7 @@ async def test_a_reply_that_breaks_off_is_no_reply(chunks: list[dict[str, Any]])
 
 async def test_a_prompt_that_is_too_long_is_measured_in_the_message() -> None:
     body = {"error": {"type": "exceed_context_size_error", "n_prompt_tokens": 5030, "n_ctx": 4096, "message": "m"}}
-    with pytest.raises(BackendError, match="5030 tokens long and the limit is 4096") as caught:
+    with pytest.raises(PromptTooLong, match="5030 tokens long and the limit is 4096") as caught:
         await replay([body], ask(), status=400)
     assert not caught.value.retryable
 

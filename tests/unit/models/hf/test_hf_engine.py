@@ -132,6 +132,8 @@ async def test_a_schema_a_grammar_and_a_regex_are_followed_row_by_row(loaded: Lo
             asked(ask(grammar='root ::= "yes" | "no"', n=4, seed=1, **warm)),
             asked(ask(regex=r"[0-9]{3}-[a-c]+z", n=4, seed=1, **warm)),
         )
+        (odd,) = await asked(ask(regex=r"[\Dā😀]{3}\S中\W", seed=1, **warm))
+        assert re.fullmatch(r"[\Dā😀]{3}\S中\W", odd.text, re.ASCII)
         assert texts(free) == texts(await asked(ask("Free.")))
         for done in in_schema:
             value = json.loads(done.text)

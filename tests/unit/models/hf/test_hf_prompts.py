@@ -102,3 +102,25 @@ def test_calls_are_read_from_what_models_write(text: str, rest: str, arguments: 
     assert [call.arguments for call in calls] == arguments
     assert all(call.name == "add" for call in calls)
     assert len({call.id for call in calls}) == len(calls)
+
+
+def test_a_base_model_is_shown_questions_and_answers() -> None:
+    from mathagent.models.plain_chat import plain_template
+
+    base = tiny_tokenizer()
+    base.chat_template = plain_template()
+    turns = (
+        Message(role="system", content="Be short."),
+        Message(role="user", content="1+1?"),
+        Message(role="assistant", content="2"),
+        Message(role="user", content="2+2?"),
+    )
+    settings = HfSettings(template="plain")
+    begun = (*turns, Message(role="assistant", content="It is"))
+    shown = [
+        base.decode(render(base, ask(**request), settings).ids)
+        for request in ({"messages": turns}, {"messages": begun, "continue_assistant": True})
+    ]
+    text = "Be short.\n\nQuestion: 1+1?\n\nAnswer:\n2\n\nQuestion: 2+2?\n\nAnswer:\n"
+    assert shown == [text, f"{text}It is"]
+    assert not knows_tools(base)

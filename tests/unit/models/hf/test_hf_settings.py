@@ -50,6 +50,9 @@ def test_what_runs_the_model_follows_from_the_settings(query: str, engine: str, 
         ("parallel=0", "parallel"),
         ("min_p=1", "min_p"),
         ("lora=/a/x&lora_judge=/b/x", "two adapters are named x"),
+        ("self_contrast=0", "self_contrast"),
+        ("self_contrast=2&self_contrast_alpha=0", "self_contrast_alpha"),
+        ("self_contrast=2&self_contrast_beta=-1", "self_contrast_beta"),
     ],
 )
 def test_what_is_no_setting_is_refused(query: str, named: str) -> None:
@@ -69,6 +72,10 @@ def test_what_is_no_setting_is_refused(query: str, named: str) -> None:
         ("compile=on", "compile without kv_cache=static"),
         ("prompt_lookup=3&thinking_tokens=100", "thinking_tokens with prompt_lookup"),
         ("thinking_tokens=100&thinking=off", "thinking_tokens with thinking=off"),
+        ("self_contrast=2&prompt_lookup=3", "self_contrast with prompt_lookup"),
+        ("self_contrast=2&assistant=small", "self_contrast with assistant"),
+        ("self_contrast=2&kv_cache=static&compile=on", "self_contrast with compile"),
+        ("self_contrast_beta=0.5", "self_contrast_beta without self_contrast"),
     ],
 )
 def test_combinations_that_cannot_be_are_refused_by_name(query: str, named: str) -> None:
@@ -90,7 +97,15 @@ def test_what_shapes_replies_is_part_of_the_identity_and_nothing_else_is(folder:
     plain = connect(str(folder), ConnectOptions()).identity
     for query in ("device=cpu", "parallel=3", "kv_gb=1", "context=4096"):
         assert connect(f"{folder}?{query}", ConnectOptions()).identity == plain
-    for query in ("dtype=fp32", "top_k=5", "thinking=off", "kv_cache=int4", "lora=/a/b", "quantize=4bit"):
+    for query in (
+        "dtype=fp32",
+        "top_k=5",
+        "thinking=off",
+        "kv_cache=int4",
+        "lora=/a/b",
+        "quantize=4bit",
+        "self_contrast=2",
+    ):
         assert connect(f"{folder}?{query}", ConnectOptions()).identity != plain
 
 

@@ -14,8 +14,9 @@ import torch
 from tiny_transformer import ask, load_tiny, until, write_model
 
 from mathagent.errors import BackendError, ModelFileError, UnsupportedOption, UsageError
-from mathagent.models.base import ConnectOptions, PartialReply, ToolSpec, on_sample, prepare
+from mathagent.models.base import ConnectOptions, PartialReply, Started, ToolSpec, on_sample, prepare
 from mathagent.models.hf import engines
+from mathagent.models.hf.source import Source
 from mathagent.models.transformers_local import TransformersBackend, connect
 from mathagent.types import Completion
 
@@ -50,6 +51,26 @@ async def test_preparing_loads_the_model_and_says_how_it_runs(folder: Path) -> N
         assert backend.facts["loaded"] == "cpu, float32, attention by sdpa"
     assert said[0].startswith("loading hf:")
     assert "cpu, float32, attention by sdpa; batched, 512 tokens" in said[-1]
+
+
+async def test_it_is_loaded_once_when_it_is_started_before_any_deadline(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loads: list[str] = []
+    load = engines.open_engine
+
+    def counted(source: Source, *rest: Any) -> Any:
+        loads.append(source.identity)
+        return load(source, *rest)
+
+    monkeypatch.setattr(engines, "open_engine", counted)
+    async with opened(folder) as backend:
+        assert isinstance(backend, Started)
+        await backend.start()
+        assert backend.capabilities.tool_calls
+        assert len(loads) == 1
+        await asyncio.gather(backend.start(), prepare(backend), backend.complete(ask()))
+        assert len(loads) == 1
 
 
 async def test_backends_of_the_same_model_share_it_until_the_last_is_closed(folder: Path) -> None:
