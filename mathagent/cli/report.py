@@ -142,10 +142,11 @@ def default_title(groups: Sequence[ArmRecords]) -> str:
 
 def _coverage(groups: Sequence[ArmRecords]) -> dict[int, ArmCoverage]:
     """Votes need answers to be compared, some of them in a worker process."""
-    if not any(record.attempt > 0 for group in groups for record in group.records):
+    from mathagent.evals.report_coverage import coverages, is_sampled
+
+    if not any(map(is_sampled, groups)):
         return {}
     from mathagent.answers.compare import AnswerComparer
-    from mathagent.evals.report_coverage import coverages
     from mathagent.sandbox.confined_calls import ConfinedCalls
 
     async def compute() -> dict[int, ArmCoverage]:

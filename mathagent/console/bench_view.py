@@ -24,6 +24,7 @@ from mathagent.console.bench_words import (
     shortened,
 )
 from mathagent.console.clean_text import one_line
+from mathagent.console.report_words import without_seconds
 from mathagent.evals.costs import costs_of
 from mathagent.evals.metrics import ArmRecords, Summary, summarize
 from mathagent.evals.metrics.arms import copies_words
@@ -267,7 +268,7 @@ def _at_least(summary: Summary) -> str:
 
 
 def _seconds(summary: Summary) -> str:
-    return "cached" if summary.seconds is None else f"{summary.seconds:.1f}"
+    return without_seconds(summary) if summary.seconds is None else f"{summary.seconds:.1f}"
 
 
 def _failures(summary: Summary) -> str:

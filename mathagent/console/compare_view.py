@@ -22,6 +22,7 @@ from mathagent.console.compare_words import (
     verdict_sentence,
 )
 from mathagent.console.page import Page
+from mathagent.console.report_words import without_seconds
 from mathagent.evals.comparison import ComparedArm, Comparison, Flip, PairComparison
 from mathagent.evals.metrics.paired import GroupDifference
 
@@ -59,7 +60,7 @@ def _show_arms(page: Page, dataset: str, arms: Sequence[ComparedArm]) -> None:
                 "-" if one.accuracy is None else bound(page, percent(one.low), percent(one.high)),
                 f"{one.completion_tokens:.0f}",
                 "-" if per_solved is None else f"{per_solved.tokens:.0f}",
-                "cached" if one.seconds is None else f"{one.seconds:.1f}",
+                without_seconds(one) if one.seconds is None else f"{one.seconds:.1f}",
             ]
         )
     _table(page, ["arm", "items", "accuracy", "interval", "tokens", "per solved", "seconds"], rows)

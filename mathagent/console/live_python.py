@@ -11,7 +11,9 @@ import json
 from contextlib import suppress
 
 from mathagent.sandbox.base import Limits, Sandbox, Session
-from mathagent.types import Execution, Solution
+from mathagent.scorers.binding import bind
+from mathagent.scorers.expressions import Unreadable
+from mathagent.types import Execution, Problem, Solution
 
 LIMITS = Limits(timeout_s=30.0, cpu_s=30.0)
 MOST_NAMES = 12
@@ -36,8 +38,10 @@ class LivePython:
         self._due: list[str] = []  # programs to be run before the next cell
 
     def take(self, solution: Solution) -> None:
-        """Has the programs that support the answer of ``solution`` run before what comes next."""
-        self._due += supporting_programs(solution)
+        """Has the programs that support the answer of ``solution`` run before what comes next, and the answer named."""
+        if solution.answer is not None:
+            naming = _naming_the_answer(solution.problem, solution.answer)
+            self._due += [f"{ANSWER_NAME} = None", *supporting_programs(solution), *naming]
 
     async def run(self, sandbox: Sandbox, code: str) -> Execution:
         """Runs ``code`` where the names of the conversation are. Raises SandboxError."""
@@ -96,6 +100,21 @@ def supporting_programs(solution: Solution) -> list[str]:
             programs[-1] = own
         return [*programs[:-1], _naming_its_value(programs[-1])]
     return []
+
+
+def _naming_the_answer(problem: Problem, answer: str) -> list[str]:
+    """What names the answer where no program has: none was written, or it prints its value. Pure.
+
+    Nothing where the answer is no value that Python can hold without variables.
+    """
+    try:
+        bound = bind(problem, answer)
+    except (Unreadable, RecursionError):
+        return []
+    if bound.names:
+        return []
+    needed = "    import sympy\n" if "sympy." in bound.source else ""
+    return [f"if {ANSWER_NAME} is None:\n{needed}    {ANSWER_NAME} = {bound.source}"]
 
 
 def _naming_its_value(program: str) -> str:

@@ -19,7 +19,7 @@ from mathagent.console.report_plots import (
     reliability_plot,
     risk_coverage_plot,
 )
-from mathagent.console.report_words import dollars, p_value, percent, points, seconds
+from mathagent.console.report_words import dollars, p_value, percent, points, seconds, without_seconds
 from mathagent.evals.metrics import ArmRecords
 from mathagent.evals.metrics.arms import copies_words
 from mathagent.evals.report import COST_NAMES, Report
@@ -72,6 +72,7 @@ def report_page(
         points=points,
         dollars=dollars,
         seconds=seconds,
+        without_seconds=without_seconds,
         p_value=p_value,
         choices={
             "subject": sorted({item.subject for item in items} - {""}),

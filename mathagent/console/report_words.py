@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from mathagent.evals.metrics import Summary
 
 NONE = "–"
 
@@ -22,6 +26,11 @@ def seconds(value: float | None) -> str:
     if value is None:
         return "cached"
     return f"{value:.2f}" if value < 10 else f"{value:,.1f}" if value < 100 else f"{value:,.0f}"
+
+
+def without_seconds(summary: Summary) -> str:
+    """What stands for the seconds that no attempt tells: the cache answered all of them, or all of them failed."""
+    return NONE if summary.errors == summary.attempts else "cached"
 
 
 def dollars(value: float | None) -> str:

@@ -102,7 +102,7 @@ class Attempter:
                 "usage": solution.usage,
                 "dollars": dollars_of_all(solution.by_model),
                 "seconds": solution.seconds,
-                "sandbox": self.solver.sandbox.label,
+                "sandbox": self._sandbox(solution),
                 "memory": use,
                 "solution": solution,
             }
@@ -162,6 +162,12 @@ class Attempter:
             subject=subject_of(planned.problem),
         )
         return added.new
+
+    def _sandbox(self, solution: Solution) -> str:
+        """What confined the programs of ``solution``: with its tier only where one ran, since whether another attempt
+        has started the sandbox by now is chance, and records must come out the same again."""
+        ran = any(step.execution is not None for one in solution.candidates for step in one.steps)
+        return self.solver.sandbox.label if ran else self.solver.sandbox.name
 
     def _failed(self, planned: Planned, started: float, error: str, meters: Sequence[Meter], kind: str) -> Record:
         used = [one for meter in meters for one in usage_by_model(meter.by_model)]

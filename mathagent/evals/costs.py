@@ -14,7 +14,8 @@ class Costs(Value):
 
     Tokens and calls count cached replies like the calls that they repeat; ``cached_calls`` says how many those were.
     ``seconds`` is the sum of the attempts' wall clock (they overlap). ``dollars`` is what was paid, ``list_dollars``
-    what it had been without a cache; both are sums over the attempts whose price is known: ``unpriced`` are not.
+    what it had been without a cache; both are sums over the attempts whose price is known: of ``unpriced`` it is not
+    known what was paid (nothing, where the cache answered), of ``unlisted`` what it had been.
     """
 
     records: int
@@ -26,6 +27,7 @@ class Costs(Value):
     dollars: float
     list_dollars: float
     unpriced: int
+    unlisted: int
 
 
 def costs_of(records: Sequence[Record]) -> Costs:
@@ -43,6 +45,7 @@ def costs_of(records: Sequence[Record]) -> Costs:
         dollars=sum(one for one in paid if one is not None),
         list_dollars=sum(one for one in listed if one is not None),
         unpriced=sum(one is None for one in paid),
+        unlisted=sum(one is None for one in listed),
     )
 
 

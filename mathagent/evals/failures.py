@@ -14,7 +14,7 @@ FAILURES: Mapping[str, str] = MappingProxyType(
     {
         "wrong": "an answer was given, and it is not the reference",
         "format": "the model came to an end, but not in the form asked for: no answer could be read from its reply, "
-        "or the answer names none of the choices",
+        "it wrote prose for a program, or the answer names none of the choices",
         "no-answer": "nothing was answered: an empty reply, or a program that gave nothing",
         "truncated": "the reply was cut at its token limit before the answer",
         "refused": "the model, or its provider, declined to answer",
@@ -58,6 +58,17 @@ _REFUSAL = re.compile(
 )
 
 
+_HEADER = re.compile(r"\A\s*def \w+\(.*\):[ \t]*(?:\n|\Z)")
+"""What PAL's prompt begins the program with."""
+_CODE_LINE = re.compile(
+    r"""^\s*(?:import\s\w|from\s[\w.]+\simport\b|(?:return|raise|assert|del|pass)\b|@\w|\#
+      |(?:async\s)?(?:def|for|while|if|else|try|with|class)\b.*:\s*(?:\#.*)?$
+      |[\w.\[\]'"]+(?:\s*,\s*\w+)*\s*(?::\s*\w+\s*)?(?:[-+*/%]|//|\*\*)?=(?!=)|[\w.]+\()""",
+    re.MULTILINE | re.VERBOSE,
+)
+"""A line that somebody meant to be Python."""
+
+
 def failure_of(record: Record) -> str | None:
     """Why ``record`` is not correct: a key of ``FAILURES``; None where it is correct.
 
@@ -93,10 +104,13 @@ def failure_kind(solution: Solution, *, choices: bool = False, reason: str = "")
 
 
 def candidate_failure(candidate: Candidate) -> str:
-    """Why ``candidate`` has no answer. A reply that declines in words, or that cannot be read, is known by its text."""
+    """Why ``candidate`` has no answer. A reply that declines in words, or that cannot be read, is known by its text,
+    also where it was taken for a program and run."""
     if candidate.failure is None:
         raise ValueError("this candidate has an answer: it did not fail")
     kind = _named(candidate.failure.kind)
+    if kind == "code-error":
+        return _no_program(candidate) or kind
     if kind != "no-answer":
         return kind
     words = [step.text for step in candidate.steps if step.origin == "model" and step.kind in _WORDS]
@@ -105,6 +119,20 @@ def candidate_failure(candidate: Candidate) -> str:
         return "refused"
     ended_in_words = bool(candidate.steps) and candidate.steps[-1].kind in _WORDS
     return "format" if said and ended_in_words and "budget" not in candidate.failure.message else "no-answer"
+
+
+def _no_program(candidate: Candidate) -> str | None:
+    """What the last reply is that was run as a program and is none; None where it is one, be it a broken one."""
+    programs = [step.text for step in candidate.steps if step.origin == "model" and step.kind == "code"]
+    message = "" if candidate.failure is None else candidate.failure.message
+    if not programs or not message.startswith(("SyntaxError", "IndentationError")):
+        return None
+    said = _HEADER.sub("", programs[-1]).strip()
+    if not said:
+        return "no-answer"
+    if is_refusal(said):
+        return "refused"
+    return None if _CODE_LINE.search(said) else "format"
 
 
 def _first_words(candidate: Candidate) -> str:

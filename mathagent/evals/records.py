@@ -66,8 +66,8 @@ class Record(Value):
     """One attempt at one problem. ``failure`` is why it is not correct: "wrong", or a failure's kind.
 
     ``error`` is set for the outcome "error" (the solve itself failed): such a record is tried again on resume.
-    ``sandbox`` is what confined the programs, with its tier: "process/A". ``backend`` is the identity of the backend
-    that answered; ``model`` its name. ``memory`` None: there was none.
+    ``sandbox`` is what confined the programs, with its tier: "process/A"; without one where none ran. ``backend`` is
+    the identity of the backend that answered; ``model`` its name. ``memory`` None: there was none.
     ``item_hash`` is the item's identity (question, choices and reference), so that records of an edited data set are
     told apart; ``attempt`` counts the attempts at one item from 0. ``subject``, ``level``, ``language`` and ``family``
     (the items that stem from one template or seed question, for clustered errors) are the data set's own words, ""

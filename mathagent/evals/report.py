@@ -23,6 +23,7 @@ from mathagent.evals.metrics.calibration import (
     risk_coverage,
 )
 from mathagent.evals.metrics.items import is_graded, item_key
+from mathagent.evals.metrics.paired import natural_order
 from mathagent.evals.records import Record
 from mathagent.evals.report_coverage import ArmCoverage
 from mathagent.evals.report_pairs import PairReport, ids_only, pair_reports
@@ -214,7 +215,7 @@ def _arm(number: int, group: ArmRecords, coverage: ArmCoverage | None) -> ArmRep
         cost={
             "tokens": tokens / len(records),
             "seconds": summary.seconds,
-            "dollars": None if costs.unpriced else costs.list_dollars / len(records),
+            "dollars": None if costs.unlisted else costs.list_dollars / len(records),
         },
         calibration=arm_calibration(records),
         coverage=coverage,
@@ -267,7 +268,7 @@ def breakdowns(groups: Sequence[ArmRecords]) -> list[Breakdown]:
     for by in ("subject", "level", "language"):
         values = {getattr(record, by) for record in everything}
         if values - {""} and len(values) > 1:
-            ordered = sorted(values, key=lambda value: (value == "", value))
+            ordered = sorted(values, key=lambda value: (value == "", natural_order(value)))
             found.append(Breakdown(by=by, rows=tuple(_group_row(by, value, groups) for value in ordered)))
     return found
 

@@ -45,6 +45,11 @@ class ArmCoverage(Value):
     fitted: tuple[tuple[float, float], ...] = ()
 
 
+def is_sampled(group: ArmRecords) -> bool:
+    """Whether there is anything to say of more samples: several attempts at an item, or a strategy that draws them."""
+    return any(record.attempt > 0 or record.strategy in REPEATED_SAMPLING for record in group.records)
+
+
 async def coverages(groups: Sequence[ArmRecords], comparer: AnswerComparer) -> dict[int, ArmCoverage]:
     """The coverage of each arm whose items were tried more than once, by its number among ``groups``.
 
@@ -52,8 +57,8 @@ async def coverages(groups: Sequence[ArmRecords], comparer: AnswerComparer) -> d
     """
     found = {}
     for number, group in enumerate(groups):
-        repeated = any(record.attempt > 0 for record in group.records)
-        if repeated or any(record.strategy in REPEATED_SAMPLING for record in group.records):
+        if is_sampled(group):
+            repeated = any(record.attempt > 0 for record in group.records)
             coverage = await _coverage(group, comparer, candidates=not repeated)
             if coverage is not None:
                 found[number] = coverage

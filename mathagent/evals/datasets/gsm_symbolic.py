@@ -2,15 +2,18 @@
 
 The published templates are read from a local folder and rendered by evals/templates; from the hub come the published
 instances (its config ``main`` is our ``symbolic``). Instances come round by round, one of each template, so that a
-limit takes different templates; each round (metadata: instance) is one data set of the paper.
+limit takes different templates; each round (metadata: instance) is one data set of the paper. A template that cannot be
+read or drawn is left out, and a warning names it.
 """
 
+import warnings
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from mathagent.errors import UsageError
 from mathagent.evals.dataset import problem_of
 from mathagent.evals.datasets.source import Hub, Row, Source, Subset
-from mathagent.evals.templates import Template, instances, read_gsm_symbolic
+from mathagent.evals.templates import Instance, Template, instances, read_gsm_symbolic
 from mathagent.types import Problem
 
 FILES = ("gsm_symbolic.templates",)
@@ -21,18 +24,45 @@ ROUNDS = 50
 def problems(subset: str, rows: Iterable[tuple[str, Row]], limit: int | None) -> Iterator[Problem]:
     """The problems of a subset: rendered from templates, or as they are where the rows are instances or originals."""
     templates: list[Template] = []
+    left_out: list[str] = []
     for place, (where, row) in enumerate(rows):
         if "question_annotated" in row and subset != "original":
-            templates.append(read_gsm_symbolic(row))
+            try:
+                templates.append(read_gsm_symbolic(row))
+            except UsageError as error:
+                left_out.append(f"{where}: {error}")
         elif limit is None or place < limit:
             yield _as_it_is(subset, where, dict(row), place)
-    if templates:
-        rounds = ROUNDS if limit is None else min(ROUNDS, -(-limit // len(templates)))
-        made = [instances(template, rounds) for template in templates]
-        for several in zip(*made, strict=True):
-            for one in several:
-                problem = one.problem()
-                yield problem.model_copy(update={"metadata": {**problem.metadata, "template": one.template}})
+    made = _drawn(templates, limit, left_out)
+    if left_out:
+        told = "; ".join(left_out)
+        if not made:
+            raise UsageError(f"none of the templates can be used: {told}")
+        warnings.warn(f"{len(left_out)} templates cannot be used and are left out: {told}", stacklevel=2)
+    for several in zip(*made, strict=True):
+        for one in several:
+            problem = one.problem()
+            yield problem.model_copy(update={"metadata": {**problem.metadata, "template": one.template}})
+
+
+def _drawn(templates: list[Template], limit: int | None, left_out: list[str]) -> list[tuple[Instance, ...]]:
+    """As many instances of each template, enough for ``limit``; why others have none is added to ``left_out``."""
+    made: list[tuple[Instance, ...]] = []
+    rounds = 0
+    while templates and rounds < (wanted := _rounds(len(templates), limit)):
+        rounds, made, usable = wanted, [], []
+        for template in templates:
+            try:
+                made.append(instances(template, rounds))
+                usable.append(template)
+            except UsageError as error:
+                left_out.append(str(error))
+        templates = usable
+    return made
+
+
+def _rounds(templates: int, limit: int | None) -> int:
+    return ROUNDS if limit is None else min(ROUNDS, -(-limit // templates))
 
 
 def _as_it_is(subset: str, where: str, row: dict[str, Any], place: int) -> Problem:

@@ -152,7 +152,7 @@ def compare_groups(groups: Mapping[str, Sequence[Pair]], *, seed: int = 0) -> li
     Raises ValueError for an empty group.
     """
     found = []
-    for name, pairs in sorted(groups.items(), key=lambda group: _natural(group[0])):
+    for name, pairs in sorted(groups.items(), key=lambda group: natural_order(group[0])):
         values = [pair.difference for pair in pairs]
         mean = sum(values) / len(values)
         low, high = _interval(pairs, mean, standard_error(values, [pair.first.cluster for pair in pairs]))
@@ -172,7 +172,7 @@ def compare_groups(groups: Mapping[str, Sequence[Pair]], *, seed: int = 0) -> li
     return [one.model_copy(update={"p_holm": p}) for one, p in zip(found, corrected, strict=True)]
 
 
-def _natural(name: str) -> list[tuple[int, str]]:
+def natural_order(name: str) -> list[tuple[int, str]]:
     """Sorts "Level 10" behind "Level 9"."""
     return [(int(part), "") if part.isdecimal() else (0, part) for part in re.split(r"(\d+)", name)]
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from math import sqrt
 
-from mathagent.evals.metrics.intervals import wilson_interval
+from mathagent.evals.metrics.intervals import estimate
 from mathagent.evals.metrics.paired import Difference, Pair, compare_pairs
 from mathagent.types import Value
 
@@ -19,8 +19,8 @@ class Drop(Value):
     ``original`` and ``variant`` are accuracies over the pairs, ``drop`` is original - variant with its 95% interval
     ``low`` to ``high``, ``relative`` the drop's share of ``original`` (None where that is 0). ``lost`` pairs are right
     originals with a wrong variant, ``gained`` the other way round: alike in number they are noise, unlike they are
-    fragility. ``kept`` is the share of variants that are right where the original is, with its Wilson interval (None
-    where no original is right). ``p`` is two-sided.
+    fragility. ``kept`` is the share of variants that are right where the original is (None where no original is), with
+    its Wilson interval, by families. ``p`` is two-sided.
     """
 
     pairs: int
@@ -82,8 +82,11 @@ def drop_of(pairs: Sequence[Pair], *, seed: int = 0) -> Drop:
     """
     found: Difference = compare_pairs(pairs, seed=seed)
     right = [pair for pair in pairs if pair.first.score == 1]
-    held = sum(pair.second.score or 0.0 for pair in right)
-    low, high = wilson_interval(round(held), len(right))
+    kept = (
+        estimate([one.second.score or 0.0 for one in right], [one.first.cluster for one in right])
+        if right
+        else None
+    )
     drop = -found.difference
     return Drop(
         pairs=found.items,
@@ -98,9 +101,9 @@ def drop_of(pairs: Sequence[Pair], *, seed: int = 0) -> Drop:
         test=found.test,
         lost=found.worse,
         gained=found.better,
-        kept=held / len(right) if right else None,
-        kept_low=low,
-        kept_high=high,
+        kept=kept.mean if kept else None,
+        kept_low=kept.low if kept else 0.0,
+        kept_high=kept.high if kept else 1.0,
     )
 
 

@@ -27,6 +27,10 @@ class Change(Value):
     assignment: dict[str, str]
     distractors: tuple[str, ...] = ()
 
+    def touches(self, text: str) -> bool:
+        """Whether ``text`` names something that was changed into something else."""
+        return any(old.lower() in text.lower() for old in self.assignment)
+
 
 class Perturbed(Value):
     """A change of the problem ``original`` by ``kind``, number ``number`` under ``seed``."""

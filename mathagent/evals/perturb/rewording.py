@@ -41,17 +41,18 @@ def shipped(name: str) -> dict[str, Any]:
 
 
 def change_names(text: str, answer: str, rng: random.Random) -> Change | Refusal:
-    """Other given names of the same gender, from all cultures."""
+    """Other given names of the same gender, from all cultures; an answer that is one of them changes with it."""
     names = renamed(text, "", rng)
     if not names:
         return Refusal(reason="no given name that is known")
-    return Change(text=swapped(text, names), answer=answer, assignment=names)
+    return Change(text=swapped(text, names), answer=swapped(answer, names), assignment=names)
 
 
 def change_culture(text: str, answer: str, rng: random.Random) -> Change | Refusal:
     """Names, food, sports, places, feasts and the currency of another culture; the same item always becomes the same.
 
     The sign and the word of a currency change together and amounts stay; where coins are named, the currency stays.
+    An answer that names one of these things changes with it.
     """
     source, *others = shipped("cultures")["culture"]
     target = others[int(rng.random() * len(others))]
@@ -63,6 +64,7 @@ def change_culture(text: str, answer: str, rng: random.Random) -> Change | Refus
                 new = free.pop(int(rng.random() * len(free)))
                 mapping |= dict(zip(pair, new, strict=True))
     changed = swapped(text, mapping)
+    answer = swapped(answer, mapping)
     if not _COINS.search(text):
         old, new = source["currency"], target["currency"]
         if old[0] in changed or re.search(rf"\b{old[1]}s?\b", changed):

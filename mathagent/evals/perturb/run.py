@@ -87,7 +87,7 @@ async def _changes(
         raise UsageError(f"{problem.id or 'a problem'} has no reference answer")
     if problem.language not in (None, "en"):
         return Refusal(reason="not in English")
-    if kind in ("numbers", "units") and _FORMULA.search(problem.text):
+    if kind in ("numbers", "units", "culture") and _FORMULA.search(problem.text):  # there "$" is no currency
         return Refusal(reason="the text holds formulas")
     rng = random.Random(f"{seed}/{problem.id}/{kind}")
     if kind == "numbers":
@@ -105,6 +105,8 @@ async def _changes(
             change = _WORDINGS[kind](problem.text, problem.reference, rng)
         if isinstance(change, Refusal):
             return found or change
+        if kind in ("names", "culture") and any(change.touches(choice) for choice in problem.choices):
+            return Refusal(reason="the choices would have to change, too")
         if change.text != problem.text and change.text not in [one.text for one in found]:
             found.append(change)
         if len(found) == n:

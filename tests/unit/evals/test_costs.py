@@ -39,7 +39,10 @@ def test_costs_of_a_run_are_sums_and_say_what_has_no_price() -> None:
     assert (costs.completion_tokens, costs.seconds) == (4_000_000, 3.0)
     assert costs.dollars == pytest.approx(3.0 + GPT_4O_DOLLARS)
     assert costs.list_dollars == pytest.approx(2 * GPT_4O_DOLLARS)
-    assert costs.unpriced == 1
+    assert (costs.unpriced, costs.unlisted) == (1, 1)
+    free = costs_of([record(usage=MILLION.as_cached(), backend="openai:gpt-4o@http://127.0.0.1:1/v1")])
+    assert (free.dollars, free.unpriced) == (0.0, 0)  # nothing was paid; what it would cost is not known for that
+    assert free.unlisted == 1
 
 
 def point(label: str, cost: float | None, accuracy: float | None) -> CostPoint:

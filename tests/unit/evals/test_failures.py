@@ -21,9 +21,13 @@ def failed(kind: FailureKind, text: str | None = None, message: str = "") -> Can
     return Candidate(steps=steps, failure=Failure(kind=kind, message=message or kind))
 
 
-def ran(kind: FailureKind) -> Candidate:
-    steps = (Step(kind="code", text="f()"), Step(kind="observation", text="", origin="tool"))
-    return Candidate(steps=steps, failure=Failure(kind=kind, message=kind))
+def ran(kind: FailureKind, program: str = "f()", message: str = "") -> Candidate:
+    steps = (Step(kind="code", text=program), Step(kind="observation", text="", origin="tool"))
+    return Candidate(steps=steps, failure=Failure(kind=kind, message=message or kind))
+
+
+def unreadable(program: str) -> Candidate:
+    return ran("code-error", program, "SyntaxError: invalid syntax")
 
 
 def answered(text: str, answer: str = "7") -> Candidate:
@@ -77,6 +81,15 @@ def record(made: Solution | None = None, **changes: Any) -> Record:
         (ran("code-error"), "code-error"),
         (ran("code-timeout"), "timeout"),
         (failed("model-error"), "error"),
+        (unreadable("def solution():\nI'm sorry, but I can't help with that request."), "refused"),
+        (unreadable("I cannot answer this."), "refused"),
+        (unreadable("def solution():\nLet me think. x = 4.\nThe answer is \\boxed{4}."), "format"),
+        (unreadable("If x is 4, then it is 8 (as x doubles)."), "format"),
+        (unreadable("def solution():"), "no-answer"),
+        (unreadable("def solution():\n    x = 3\n  return x"), "code-error"),
+        (unreadable("First we set x.\nx = 3 apples"), "code-error"),
+        (unreadable("for x in range(3):\nprint x"), "code-error"),
+        (ran("code-error", "nothing here", "NameError: name 'nothing' is not defined"), "code-error"),
     ],
 )
 def test_a_candidates_failure_is_known_by_its_kind_and_its_words(candidate: Candidate, kind: str) -> None:

@@ -30,6 +30,10 @@ def read(item: dict[str, Any]) -> Any:
         ({"Body": "Tom has 3.", "Question": "How many?", "Answer": 3}, "Tom has 3. How many?", "3"),
         ({"question": "q", "answer": True}, "q", "true"),
         ({"question": "q", "answer": ["5"]}, "q", "5"),
+        ({"question": "q", "answers": ["5"]}, "q", "5"),
+        ({"question": "q", "correct_answer": "5"}, "q", "5"),
+        ({"question": "q", "gold_answer": 5}, "q", "5"),
+        ({"question": "q", "reference_answer": "5"}, "q", "5"),
         ({"question": "q", "answer": [1, 2]}, "q", "[1, 2]"),
         ({"question": "q", "answer": 0}, "q", "0"),
         ({"question": "q", "answer": float("nan"), "final_answer": "5"}, "q", "5"),  # a table's empty cell

@@ -75,6 +75,18 @@ async def test_every_record_comes_out_the_same_and_no_model_is_asked(
     assert len(endpoint.bodies) == asked
 
 
+async def test_what_started_the_sandbox_before_does_not_show_in_a_record_without_programs(
+    store: RecordStore, endpoint: FakeEndpoint
+) -> None:
+    """Of cot and pal side by side it is chance which of the cot attempts find the sandbox started."""
+    alone = await bench(store, endpoint.url, strategies=("cot",))
+    beside = await bench(store, endpoint.url, strategies=("pal", "cot"), seed=1, concurrency=1)
+    assert {record.sandbox for record in store.run_records(alone.id)} == {"process"}
+    told = {(record.strategy, "/" in record.sandbox) for record in store.run_records(beside.id)}
+    assert told == {("pal", True), ("cot", False)}
+    assert {one.status for run in (alone, beside) for one in await replayed(store, run)} == {"same"}
+
+
 async def test_a_completion_that_is_missing_is_named_with_its_item_and_call(
     store: RecordStore, endpoint: FakeEndpoint
 ) -> None:

@@ -13,7 +13,7 @@ from mathagent.evals.records import Record
 from mathagent.evals.report import Report, make_report
 from mathagent.evals.report_coverage import coverages
 from mathagent.evals.report_tables import TABLES, report_tables
-from mathagent.types import Answer, Candidate, Problem, Solution
+from mathagent.types import Answer, Candidate, Problem, Solution, Usage
 from tests.unit.evals.report_records import record
 
 
@@ -86,6 +86,18 @@ def test_pairs_name_their_own_arms_where_runs_have_the_data_sets_in_turns() -> N
     names = [column.name for column in table.columns]
     for row in (dict(zip(names, cells, strict=True)) for cells in table.rows):
         assert row["difference"] == pytest.approx((right[row["second"]] - right[row["first"]]) / 10)
+
+
+def test_what_the_cache_answered_is_not_free_where_no_price_is_known() -> None:
+    cached = Usage(calls=1, completion_tokens=50, cached_calls=1, cached_completion_tokens=50)
+    [arm] = report_on([record(i, usage=cached) for i in range(3)]).datasets[0].arms
+    assert (arm.costs.dollars, arm.cost["dollars"], arm.on_front) == (0.0, None, ("tokens",))
+
+
+def test_levels_stand_in_the_order_of_their_numbers() -> None:
+    made = [record(i, level=f"Level {level}" if level else "") for i, level in enumerate((10, 2, 9, 0, 1))]
+    [breakdown] = report_on(made).datasets[0].breakdowns
+    assert [row.group for row in breakdown.rows] == ["Level 1", "Level 2", "Level 9", "Level 10", "(none)"]
 
 
 def test_an_item_that_stands_twice_is_named_in_every_format() -> None:

@@ -282,3 +282,26 @@ def test_item_hash_is_of_question_choices_and_reference() -> None:
     ]
     assert len({item_hash(one) for one in (problem, *others)}) == 4
     assert item_hash(Problem(text="q\ud800", reference="1"))  # a lone surrogate is no reason to fail
+
+
+def test_a_template_that_cannot_be_used_is_left_out_and_named(tmp_path: Path) -> None:
+    def row(name: str, source: str) -> dict[str, Any]:
+        text = f"How many are {{n,4}} and 1?\n#init:\n- $n = {source}\n#answer: n + 1"
+        shared = {"question": "q", "answer": "5", "subject": "symbolic", "answer_annotated": "#### {n + 1}"}
+        return {**shared, "id": name, "question_annotated": text}
+
+    odd = row("odd", "range(5, 200")
+    file = write(
+        tmp_path / "gsm_symbolic.templates.jsonl",
+        row("good", "range(5, 200)"), odd, row("few", "range(5, 9)"), row("fine", "range(300)"),
+    )  # fmt: skip
+    named = r"2 templates cannot be used and are left out: gsm_symbolic.templates.jsonl:2: .*; template few gave only 4"
+    with pytest.warns(UserWarning, match=named):
+        problems = load_dataset("gsm-symbolic", data_dir=tmp_path).problems
+    assert [one.metadata["template"] for one in problems[:4]] == ["good", "fine", "good", "fine"]
+    assert len(problems) == 100
+    with pytest.warns(UserWarning, match="2 templates"):
+        assert len(load_dataset("gsm-symbolic", data_dir=tmp_path, limit=20).problems) == 20
+    write(file, odd)
+    with pytest.raises(UsageError, match="none of the templates can be used: gsm_symbolic"):
+        load_dataset("gsm-symbolic", data_dir=tmp_path)

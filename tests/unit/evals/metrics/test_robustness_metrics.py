@@ -6,6 +6,7 @@ from math import sqrt
 
 import pytest
 
+from mathagent.evals.metrics.intervals import wilson_interval
 from mathagent.evals.metrics.items import Item
 from mathagent.evals.metrics.paired import Pair
 from mathagent.evals.metrics.robustness import DistractorUse, drop_of, spread_of
@@ -56,6 +57,10 @@ def test_several_variants_of_an_original_are_one_cluster() -> None:
     assert (found.pairs, found.families) == (16, 4)
     assert found.drop == pytest.approx(0.5)
     assert found.test == "sign flips of families"
+    # What each family keeps, all or nothing, is one observation, however many variants say it.
+    alike = drop_of([pair(place, 1, (place // 4) % 2, cluster=str(place // 4)) for place in range(16)])
+    assert alike.kept == 0.5
+    assert (alike.kept_low, alike.kept_high) == pytest.approx(wilson_interval(2, 4))
 
 
 def test_no_original_right_leaves_kept_undefined() -> None:

@@ -226,6 +226,30 @@ async def test_perturb_counts_refusals_and_is_repeatable(sandbox: Sandbox) -> No
     assert items[0]["seed_hash"] == problems[0].content_hash()
 
 
+async def test_what_the_text_names_is_not_changed_under_its_answer() -> None:
+    problems = [
+        Problem(text="Tom has 3 apples and Ann 5. Who has more?", id="who", reference="Ann"),
+        Problem(text="Tom has 3 apples. What does Tom have?", id="what", reference="3 apples"),
+        Problem(text="Tom has 3 pens and Ann 5. Who has more?", id="mc", choices=("Tom", "Ann"), reference="B"),
+        Problem(text="Tom has 3 pens. How many are left of 5?", id="other", choices=("2", "3"), reference="A"),
+        Problem(text="If $x^2 = 49$ and Tom has $x$ apples, what is $x$?", id="tex", reference="7"),
+    ]
+    result = await perturb(problems, ["names", "culture"])
+    made = {(one.kind, one.original.id): one.change for one in result.made}
+    assert set(made) == {
+        ("names", "who"), ("culture", "who"), ("names", "what"), ("culture", "what"),
+        ("names", "other"), ("culture", "other"), ("names", "tex"),
+    }  # fmt: skip
+    for kind in ("names", "culture"):
+        who = made[kind, "who"]
+        assert who.answer == who.assignment["Ann"]
+        assert who.answer in who.text
+    fruit = made["culture", "what"]
+    assert fruit.answer == f"3 {fruit.assignment['apples']}"
+    refused = {"the choices would have to change, too": 1}
+    assert result.refused == {"names": refused, "culture": {**refused, "the text holds formulas": 1}}
+
+
 async def test_what_is_missing_is_said() -> None:
     problem = Problem(text=TEXT, reference="570")
     with pytest.raises(UsageError, match="need programs"):

@@ -4,7 +4,7 @@ import random
 import re
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mathagent.evals.perturb.mentions import mentions
@@ -132,6 +132,7 @@ def test_units_stay_in_rates_compounds_and_open_questions(text: str) -> None:
     assert isinstance(change_units(text, "3", None, random.Random(0)), Refusal)
 
 
+@settings(deadline=None)  # the first call reads the word lists
 @given(st.integers(0, 10_000), st.sampled_from([change_names, change_culture, add_irrelevant, add_typos]))
 def test_rewordings_never_change_the_numbers_of_the_problem(seed: int, kind: object) -> None:
     found = changed(kind(TEXT, "37.5", random.Random(seed)))  # type: ignore[operator]

@@ -71,6 +71,28 @@ def test_what_cannot_be_read_is_named(changes: dict[str, Any], message: str) -> 
         read_gsm_symbolic({**OWN, **changes})
 
 
+def test_a_variable_of_an_unknown_list_or_function_keeps_the_originals_value() -> None:
+    """The published lists of words were never published themselves: unseen templates may name any."""
+    item = {
+        **OWN,
+        "question_annotated": (
+            "{name,Ana} walks {n,4} {unit,inch} {k,half} of {m,7} times, {far,1,200} more, past {a,an elm} and {b,12}."
+            "\n\n"
+            "#init:\n- name = sample(names)\n- unit = sample(length_sm)\n- $k = sample(fraction_words)\n"
+            "- $n = range(3, 90)\n- $m = surprise(3, 9)\n- $far = np.linspace(1, 2)\n- a, b = sample(landmarks, 2)\n\n"
+            "#answer: n*k*m + far\n"
+        ),
+    }
+    for one in instances(read_gsm_symbolic({**item, "id": "own/1"}), 5):
+        assert " inch half of 7 times, 1,200 more, past an elm and 12." in one.text
+        n = one.assignment["n"]
+        assert isinstance(n, int)
+        assert one.answer == str(Fraction(n * 7, 2) + 1200)
+    lost = item["question_annotated"].replace("{unit,inch}", "inch {unit}")
+    with pytest.raises(UsageError, match="length_sm, which nothing sets"):
+        read_gsm_symbolic({**item, "question_annotated": lost})
+
+
 def published(shared_data: Path) -> list[dict[str, Any]]:
     lines = (shared_data / "gsm_symbolic.templates.jsonl").read_text(encoding="utf-8").splitlines()
     return [json.loads(line) for line in lines]
