@@ -180,7 +180,7 @@ def _as_number(text: str, *, whole: bool) -> JsonValue:
     if found is None:
         return text
     if whole:
-        return int(float(found[0]))
+        return int(found[0].partition(".")[0])
     number = float(found[1])
     if found[2]:
         return number / 100

@@ -13,6 +13,7 @@ import typer
 from mathagent import __version__
 from mathagent.cli.bench_options import bench
 from mathagent.cli.compare_options import compare
+from mathagent.cli.escapes import escape_what_stdout_lacks
 from mathagent.cli.groups import GROUPS, help_without_command
 from mathagent.cli.judge_bench_options import judge_bench
 from mathagent.cli.optimize_prompt_options import optimize_prompt
@@ -67,6 +68,7 @@ for name, group in GROUPS.items():
 
 def run(arguments: Sequence[str] | None = None) -> int:
     """Runs the command line; returns its exit code. Errors are one line on stderr."""
+    escape_what_stdout_lacks()
     try:
         code = typer.main.get_command(app).main(args=arguments, prog_name="mathagent", standalone_mode=False)
         sys.stdout.flush()

@@ -12,6 +12,7 @@ from rich.console import Console
 from mathagent.agents.solver_memory import MemoryMode
 from mathagent.budget import Budget
 from mathagent.cli.solve_outputs import SolveOutputs
+from mathagent.console.clean_text import clean
 from mathagent.console.interrupts import Interruptible
 from mathagent.console.page import Page
 from mathagent.console.render import SolveView
@@ -87,7 +88,7 @@ def _show(arguments: SolveArguments, solution: Solution) -> None:
     if arguments.as_json:
         sys.stdout.write(solution.model_dump_json(indent=2) + "\n")
     elif arguments.quiet:
-        sys.stdout.write(f"{'' if solution.abstained else solution.answer or ''}\n")
+        sys.stdout.write(f"{'' if solution.abstained else clean(solution.answer or '')}\n")
         if solution.abstained:
             Page(Console(stderr=True)).line(f"unsure: {' '.join((solution.answer or '').split())}")
     else:

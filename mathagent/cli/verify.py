@@ -13,6 +13,7 @@ from pydantic import ValidationError
 from rich.console import Console
 
 from mathagent.console.certificate_view import conclude, show_certificate
+from mathagent.console.page import Page
 from mathagent.errors import UsageError
 from mathagent.sandbox import SANDBOXES
 from mathagent.sandbox.base import Limits
@@ -31,7 +32,7 @@ def verify_command(source: str, *, sandbox: str, timeout_s: float, as_json: bool
         sys.stdout.write(json.dumps(_report(solution, checks, code), indent=2, ensure_ascii=False) + "\n")
     else:
         console = Console()
-        console.print(f"answer: {solution.answer or 'none'}", markup=False, highlight=False, soft_wrap=True)
+        Page(console).line(f"answer: {solution.answer or 'none'}")
         show_certificate(console, checks, conclude(checks))
     return code
 
@@ -44,7 +45,9 @@ def exit_code(checks: Sequence[Check]) -> int:
 
 
 def read_solution(source: str) -> Solution:
-    """The solution in a file, or on stdin for "-": what ``solve --json`` prints, or one record of a benchmark.
+    """The solution in a file, or on stdin for "-".
+
+    It is what ``solve --json`` prints, the last line of ``solve --events``, or one record of a benchmark.
 
     Raises UsageError where it is anything else.
     """
@@ -83,7 +86,8 @@ def _solution(value: Any, name: str) -> Solution:
         raise UsageError(
             f"{name} is no solution but a JSON {type(value).__name__}; give what `solve --json` prints"
         )
-    if "solution" in value and "outcome" in value:  # a record of a benchmark
+    is_event = value.get("kind") == "solve-finished"  # the last line of `solve --events`
+    if "solution" in value and (is_event or "outcome" in value):  # or a record of a benchmark
         if value["solution"] is None:
             raise UsageError(f"{name} is a record without a solution: {value.get('error') or 'its solve failed'}")
         value = value["solution"]

@@ -77,7 +77,7 @@ def bound_source(program: str) -> str | None:
     statement = _statement(program)
     try:
         return None if statement is None else ast.unparse(statement.value)
-    except RecursionError:
+    except (RecursionError, ValueError):  # ValueError: a hexadecimal number too long to print
         return None
 
 

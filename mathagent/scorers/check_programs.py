@@ -29,7 +29,7 @@ from mathagent.scorers.check_proposals import (
 from mathagent.scorers.dimensions import dimension_of
 from mathagent.scorers.expressions import Expression, Unreadable, read_equation, read_expression
 from mathagent.scorers.model_programs import condition, valued
-from mathagent.scorers.vacuity import NUMBER
+from mathagent.scorers.stated_numbers import NUMBER
 from mathagent.types import Check, Problem
 
 TRUE = "True"

@@ -20,6 +20,7 @@ from mathagent.sandbox.base import Limits, Sandbox
 from mathagent.scorers.binding import bind, bound_source, chosen, distant, number_of, perturbed, rebound
 from mathagent.scorers.check_programs import TRUE
 from mathagent.scorers.expressions import Unreadable
+from mathagent.scorers.printed_programs import shape
 from mathagent.scorers.vacuity import VALUE_KINDS, objection
 from mathagent.types import Check, CheckOutcome, Execution, Mutation, Problem, Solution, Verdict
 
@@ -73,8 +74,8 @@ async def run_checks(
     The same program is no second derivation: a recomputation or agreement is refused where the candidates' own
     programs (among ``checks`` and ``known`` ones, which have been run) are no other than it, or an earlier one is it.
     """
-    own = {_shape(check.program) for check in (*known, *checks) if check.kind == "execution"}
-    seen = {_shape(check.program) for check in known if check.kind in DERIVATIONS}
+    own = {shape(check.program) for check in (*known, *checks) if check.kind == "execution"}
+    seen = {shape(check.program) for check in known if check.kind in DERIVATIONS}
 
     async def run(check: Check, repeated: bool) -> Check:
         if repeated:
@@ -88,11 +89,11 @@ async def run_checks(
 
     jobs = []
     for check in checks:
-        shape = _shape(check.program)
+        form = shape(check.program)
         derived = check.kind in DERIVATIONS and check.program != ""
-        jobs.append(run(check, derived and (shape in seen or own == {shape})))
+        jobs.append(run(check, derived and (form in seen or own == {form})))
         if derived:
-            seen.add(shape)
+            seen.add(form)
     return list(await asyncio.gather(*jobs))
 
 
@@ -262,11 +263,3 @@ def _decided(check: Check, outcome: CheckOutcome, reason: str) -> Check:
     flat = " ".join(reason.split())
     shown = flat if len(flat) <= MAX_REASON else f"{flat[: MAX_REASON - 1]}…"
     return check.model_copy(update={"outcome": outcome, "reason": shown, "mutations": (), "seconds": 0.0})
-
-
-def _shape(program: str) -> str:
-    """The program without its layout and comments."""
-    try:
-        return ast.dump(ast.parse(program))
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return program

@@ -54,6 +54,9 @@ _RESERVED = frozenset(
         "step",
         "side",
         "point",
+        "all",
+        "any",
+        "len",
     }
 )
 """Names that templates use; a variable of the same name gets an underscore."""

@@ -4,18 +4,24 @@ from __future__ import annotations
 
 import ast
 import re
+from typing import TypeVar
 
 from mathagent.scorers.expressions import Unreadable
 
+T = TypeVar("T", bound=ast.AST)
+
+MAX_BITS = 14_000
+"""Of a whole number in hexadecimal: Python refuses to print one of more than 4,300 digits."""
 _FENCE = re.compile(r"\A\s*```[^\n]*\n(.*?)(?:\n```\s*)?\Z", re.DOTALL)
 
 
 def parse(program: str) -> ast.Module:
-    """The syntax tree of ``program``. Raises Unreadable where it is no Python."""
+    """The syntax tree of ``program``. Raises Unreadable where it is no Python, or holds a number too long to print."""
     try:
-        return ast.parse(program)
+        tree = ast.parse(program)
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         raise Unreadable(f"the program is no Python: {error}") from error
+    return _printable(tree)
 
 
 def valued(program: str) -> str:
@@ -50,7 +56,7 @@ def condition(text: str) -> str:
     fenced = _FENCE.match(text)
     source = (fenced[1] if fenced else text).strip()
     try:
-        tree = ast.parse(source, mode="eval")
+        tree = _printable(ast.parse(source, mode="eval"))
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         functions = [node for node in parse(source).body if isinstance(node, ast.FunctionDef)]
         if not functions or len(functions[-1].args.args) != 1:
@@ -60,3 +66,11 @@ def condition(text: str) -> str:
     if not any(isinstance(node, ast.Name) and node.id == "n" for node in ast.walk(tree)):
         raise Unreadable("the condition does not mention n")
     return f"def holds(n):\n    return {ast.unparse(tree)}"
+
+
+def _printable(tree: T) -> T:
+    """``tree``. Raises Unreadable where it holds a whole number beyond MAX_BITS, such as 0xfff…."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant) and isinstance(node.value, int) and node.value.bit_length() > MAX_BITS:
+            raise Unreadable("the program holds a number of thousands of digits")
+    return tree

@@ -17,7 +17,9 @@ _DIVISIBLE = re.compile(
     r"|months?|years?|decades?|inch(?:es)?|feet|foot|yards?|miles?|acres?|hectares?|ounces?|pounds?|tons?|tonnes?"
     r"|gallons?|quarts?|pints?|cups?|tablespoons?|teaspoons?|spoons?|degrees?|radians?|percent|percentage|dollars?"
     r"|cents?|euros?|times|units?|square|cubic|cm|km|mm|kg|ml|mph|calories|points?|servings?|loads?|dozens?|scoops?"
-    r"|bags?|boxes|cans?|bottles?|tanks?|pizzas?|cakes?|pies?|sheets?|rolls?|laps?|blocks?)\b",
+    r"|bags?|boxes|cans?|bottles?|tanks?|pizzas?|cakes?|pies?|sheets?|rolls?|laps?|blocks?|turns?|rotations?"
+    r"|revolutions?|standard deviations?|(?:kilo|mega|giga|tera)?(?:bytes?|bits?|watts?|joules?|volts?)|amperes?|moles?"
+    r"|knots?|carats?|pesos?|rupees?|yen|yuan)\b",
     re.IGNORECASE,
 )
 """Things that may come in parts: half a pizza, 2.5 hours."""
@@ -30,6 +32,7 @@ _INTEGER = re.compile(
     r"(?:(?:integers?|whole numbers?|prime(?: number)?s?)\b|ways\b)",
     re.IGNORECASE,
 )
+_PERCENT = re.compile(r"percent|%", re.IGNORECASE)
 _PROBABILITY = re.compile(r"\bwhat(?: is|'s)\s+the\s+probability\b", re.IGNORECASE)
 
 
@@ -47,7 +50,7 @@ def question_domain(text: str) -> Domain | None:
         counted = re.search(r"number of", whole[0], re.IGNORECASE) is not None
         least = 1 if positive == "positive" and not counted else 0 if positive or counted else None
         return Domain(integer=True, minimum=least)
-    if _PROBABILITY.search(question) and "percent" not in question.lower():
+    if _PROBABILITY.search(question) and not _PERCENT.search(text):
         return Domain(minimum=0, maximum=1)
     return None
 

@@ -14,6 +14,8 @@ from mathagent.answers.rational import exact_value
 from mathagent.scorers.binding import NAME, bound_source, number_of
 from mathagent.scorers.expressions import Unreadable
 from mathagent.scorers.model_programs import parse
+from mathagent.scorers.printed_programs import inner_program
+from mathagent.scorers.stated_numbers import stated_numbers, worded_numbers
 from mathagent.types import Check, Problem
 
 VALUE_KINDS = frozenset({"execution", "recomputation", "agreement"})
@@ -24,19 +26,6 @@ _KNOWLEDGE = frozenset(
     Fraction(number) for number in (3, 4, 7, 10, 12, 16, 24, 30, 52, 60, 90, 100, 180, 360, 365, 1000, 3600)
 )
 """Numbers of units and shapes, which problems leave unsaid."""
-NUMBER = re.compile(r"\d+(?:,\d{3})+(?:\.\d+)?|\d+(?:\.\d+)?|\.\d+")
-"""A number in digits, as problems state it."""
-_ONES = (
-    "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen"
-    " eighteen nineteen twenty"
-)
-_MORE = (
-    "dozen:12 half:1/2 twice:2 double:2 triple:3 thirty:30 forty:40 fifty:50 sixty:60 hundred:100 thousand:1000"
-)
-_NUMBER_WORDS: dict[str, Fraction] = {
-    **{word: Fraction(value) for value, word in enumerate(_ONES.split())},
-    **{word: Fraction(value) for word, _, value in (pair.partition(":") for pair in _MORE.split())},
-}
 
 
 def objection(check: Check, problem: Problem) -> str | None:
@@ -53,7 +42,7 @@ def objection(check: Check, problem: Problem) -> str | None:
 
 def _objection(check: Check, tree: ast.Module, problem: Problem) -> str | None:
     if check.kind in VALUE_KINDS:
-        return _value_objection(check, tree, problem)
+        return _value_objection(check, parse(inner_program(check.program)), problem)
     source = bound_source(check.program)
     if source is None:
         return "the program binds no answer"
@@ -66,12 +55,6 @@ def _objection(check: Check, tree: ast.Module, problem: Problem) -> str | None:
         return f"the problem does not state {check.expected}"
     written = _written_by_model(check, tree)
     return _tailored(tree, written, number_of(source), problem) or _invented(written, problem)
-
-
-def stated_numbers(text: str) -> frozenset[Fraction]:
-    """The numbers that stand in ``text`` in digits."""
-    values = (exact_value(match.replace(",", "")) for match in NUMBER.findall(text))
-    return frozenset(value for value in values if value is not None)
 
 
 def _value_objection(check: Check, tree: ast.Module, problem: Problem) -> str | None:
@@ -128,8 +111,7 @@ def _invented(written: list[ast.stmt], problem: Problem) -> str | None:
 
 def _allowed(problem: Problem) -> frozenset[Fraction]:
     """The absolute values of numbers that a program may hold though they are the answer."""
-    words = (_NUMBER_WORDS.get(word) for word in re.findall(r"[a-z]+", problem.text.lower()))
-    return stated_numbers(problem.text) | _COMMON | {value for value in words if value is not None}
+    return _COMMON | stated_numbers(problem.text) | worded_numbers(problem.text)
 
 
 def _computes(tree: ast.Module) -> bool:

@@ -220,7 +220,7 @@ def build(config: AutoConfig) -> StateGraph[Any, Any, Any, Any]:
 
     graph = StateGraph(SolveState, context_schema=RunContext)
     views = {"reason": reason, "write_program": write_program}
-    agree_or_escalate(graph, views, agreed="check", escalate="sample")
+    agree_or_escalate(graph, views, agreed="check", escalate="sample", ended="select")
     add_recall(graph, config, forms_of, before=list(views))
     nodes = {"check": check, "sample": sample, "vote": vote, "verify": check_leaders, "repair": repair}
     for name, node in {**nodes, "select": select}.items():
@@ -256,6 +256,6 @@ STRATEGY = Strategy(
         *(REPAIR_PROMPT, *CHECK_PROMPTS, *ASK_PROMPTS),
     ),
     kind="two views",
-    calls=(2, 21),
+    calls=(2, 22),
     needs=("sandbox",),
 )

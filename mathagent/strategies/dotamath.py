@@ -44,7 +44,10 @@ class DotaMathConfig(CodeLoopConfig):
         """The first program, its corrections, and a turn for the answer."""
         if not isinstance(given, dict):
             return given
-        rounds = int(given.get("corrections", cls.model_fields["corrections"].default)) + 2
+        try:
+            rounds = int(given.get("corrections", cls.model_fields["corrections"].default)) + 2
+        except (TypeError, ValueError, OverflowError):  # no number: the field itself says so
+            return given
         if given.get("rounds", rounds) != rounds:
             raise ValueError("rounds follows from corrections; set corrections")
         return {**given, "rounds": rounds}

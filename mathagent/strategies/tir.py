@@ -27,6 +27,7 @@ _TORA = {
     "mark": "boxed",
     "unfinished": "none",
     "output_chars": 400,
+    "timeout_s": 5.0,
 }
 LOOPS: dict[str, dict[str, Any]] = {
     "tora": _TORA,

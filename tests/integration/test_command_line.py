@@ -79,6 +79,16 @@ def test_quiet_prints_the_answer_only(tmp_path: Path) -> None:
     assert done.stderr == ""
 
 
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1"])
+def test_what_stdout_cannot_hold_is_escaped(tmp_path: Path, encoding: str) -> None:
+    said = script(tmp_path, "Clearly \\boxed{α 🎉}.")
+    solve = ("solve", "Which?", "-s", "cot", "--model", said, "--no-cache")
+    done = run(*solve, "--quiet", env={"PYTHONIOENCODING": encoding})
+    assert (done.returncode, done.stdout) == (0, "\\alpha\\ud83c\\udf89\n"), done.stderr
+    done = run(*solve, "--json", env={"PYTHONIOENCODING": encoding})
+    assert json.loads(done.stdout)["candidates"][0]["answer"]["raw"] == "α 🎉"
+
+
 def test_problem_from_stdin_and_from_a_file(tmp_path: Path) -> None:
     model = script(tmp_path, {"text": PROGRAM, "contains": ["Was ist 6·7?"]})
     assert run("solve", "-s", "pal", "-m", model, "-q", "--no-cache", stdin="Was ist 6·7?\n").stdout == "42\n"

@@ -354,6 +354,35 @@ async def test_the_server_is_asked_once_and_its_words_are_used(
     assert again.identity == backend.identity  # as a replay opens it
 
 
+@pytest.mark.parametrize(
+    ("owner", "field", "value"),
+    [
+        ("vllm", "structured_outputs", {"grammar": "root ::= [0-9]{2}"}),
+        ("sglang", "ebnf", "root ::= [0-9]{2}"),
+        ("llamacpp", "grammar", "root ::= [0-9]{2}"),
+    ],
+)
+async def test_a_regular_expression_is_said_in_the_words_of_the_server(
+    servers: list[FakeEndpoint], opened: Opened, owner: str, field: str, value: object
+) -> None:
+    servers[0].models = {"object": "list", "data": [{"id": "m", "owned_by": owner}]}
+    backend = connect("m", ConnectOptions(base_url=servers[0].url))
+    assert isinstance(backend, OpenAICompatible)
+    opened.append(backend)
+    with pytest.raises(UnsupportedOption, match="regex"):  # who it is, is not known yet
+        await backend.complete(ask(regex=r"\d{2}"))
+    await prepare(backend)
+    assert backend.capabilities.regex
+    await backend.complete(ask(regex=r"\d{2}"))
+    with pytest.raises(UsageError, match="grammar and regex are given"):
+        await backend.complete(ask(regex="a", grammar='root ::= "a"'))
+    with pytest.raises(UsageError, match="no grammar can say"):
+        await backend.complete(ask(regex=r"(?=a)b"))
+    (body,) = servers[0].bodies
+    assert body[field] == value
+    assert "regex" not in body
+
+
 async def test_a_server_that_says_nothing_and_one_that_is_not_there(
     servers: list[FakeEndpoint], opened: Opened
 ) -> None:
@@ -364,6 +393,7 @@ async def test_a_server_that_says_nothing_and_one_that_is_not_there(
         await prepare(backend)
         assert backend.identity == f"openai:m@{url}"
         assert not backend.capabilities.grammar
+        assert not backend.capabilities.regex
 
 
 async def test_a_silent_server_is_asked_once_by_all_and_not_again_soon(

@@ -19,7 +19,7 @@ from mathagent.budget import Budget, Meter
 from mathagent.errors import BackendError, LimitReached, UsageError
 from mathagent.events import Event, Retried
 from mathagent.models import openai_compat, openai_endpoint
-from mathagent.models.base import ChatRequest, ConnectOptions, PartialReply, ToolSpec
+from mathagent.models.base import ChatRequest, ConnectOptions, PartialReply, PromptTooLong, ToolSpec
 from mathagent.models.cache import CompletionCache
 from mathagent.models.endpoints import endpoints_of
 from mathagent.models.openai_compat import NEUTRAL_SAMPLERS, OpenAICompatible, connect
@@ -188,6 +188,7 @@ async def test_a_refusal_of_something_else_is_raised_after_one_look(
     server.will(status=400, raw=b'{"error": "context length exceeded"}')
     error = await failure(backend, ask(n=64))
     assert "context length exceeded" in str(error)
+    assert isinstance(error, PromptTooLong)
     assert [body["n"] for body in server.bodies] == [64, 1]
     assert backend.capabilities.n
 

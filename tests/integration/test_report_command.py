@@ -12,7 +12,8 @@ import pytest
 
 from mathagent.cli import run
 from mathagent.evals.records import Record
-from tests.unit.evals.report_records import record
+from mathagent.types import Answer
+from tests.unit.evals.report_records import record, solution
 
 
 @pytest.fixture
@@ -57,6 +58,19 @@ def test_several_attempts_have_their_coverage(tmp_path: Path, capsys: pytest.Cap
         record(i, "correct" if (i + a) % 4 == 0 else "incorrect", attempt=a) for i in range(8) for a in range(4)
     ]
     path = write(tmp_path / "tried.jsonl", tried)
+    assert run(["report", str(path), "--format", "csv", "--table", "coverage"]) == 0
+    rows = list(csv.DictReader(io.StringIO(capsys.readouterr().out)))
+    assert [(row["k"], float(row["pass_at_k"])) for row in rows] == [("1", 0.25), ("2", 0.5), ("4", 1.0)]
+
+
+def test_repeated_sampling_has_the_coverage_of_its_candidates(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """One attempt an item, of which each holds several samples."""
+    solve = solution("3 + 4", "7", strategy="monkeys")
+    wrong = solve.candidates[0].model_copy(update={"answer": Answer(raw="8", normal="8")})
+    solve = solve.model_copy(update={"candidates": (*solve.candidates, wrong, wrong, wrong)})
+    path = write(tmp_path / "drawn.jsonl", [record(i, strategy="monkeys", solution=solve) for i in range(6)])
     assert run(["report", str(path), "--format", "csv", "--table", "coverage"]) == 0
     rows = list(csv.DictReader(io.StringIO(capsys.readouterr().out)))
     assert [(row["k"], float(row["pass_at_k"])) for row in rows] == [("1", 0.25), ("2", 0.5), ("4", 1.0)]

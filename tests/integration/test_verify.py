@@ -13,6 +13,7 @@ import preforked
 import pytest
 
 from mathagent.evals.records import Record
+from mathagent.events import SolveFinished
 from mathagent.scorers.check_programs import build_check
 from mathagent.scorers.check_proposals import Domain, Reverse, Substitution
 from mathagent.types import Check, Problem, Solution
@@ -75,6 +76,14 @@ def test_outcomes_in_the_file_are_not_trusted() -> None:
     assert "it is about the answer 18" in " ".join(changed.stdout.split())
 
 
+def test_nothing_in_the_file_drives_the_terminal() -> None:
+    claiming = REVERSE.model_copy(update={"claim": "\x1b[31mproved\x1b[0m\r"})
+    done = verify("-", stdin=solution(claiming, answer="\x1b]0;title\x0718\x1b[2J").model_dump_json())
+    assert "answer: 18\n" in done.stdout
+    assert "proved" in done.stdout
+    assert "\x1b" not in done.stdout
+
+
 @pytest.mark.parametrize(
     ("given", "words"),
     [
@@ -83,6 +92,10 @@ def test_outcomes_in_the_file_are_not_trusted() -> None:
         (solution(build_check(Domain(minimum=0), DUCKS, "18")), "only weak ones hold"),
         (solution(REVERSE, answer=None), "1 undecided"),
         (solution(REVERSE.model_copy(update={"program": REVERSE.program + "\n1/0"})), "ZeroDivisionError"),
+        (
+            solution(REVERSE.model_copy(update={"program": f"answer = 0x{'f' * 5000}\nanswer"})),
+            "thousands of digits",
+        ),
     ],
 )
 def test_nothing_decided(given: Solution, words: str) -> None:
@@ -110,6 +123,11 @@ def test_a_record_of_a_benchmark() -> None:
     done = verify("-", stdin=failed.model_dump_json())
     assert done.returncode == 2
     assert "the endpoint is down" in done.stderr
+
+
+def test_the_last_line_of_the_events() -> None:
+    finished = SolveFinished(solution=solution(REVERSE))
+    assert verify("-", stdin=finished.model_dump_json()).returncode == 0
 
 
 def test_a_certificate_of_before_this_version() -> None:

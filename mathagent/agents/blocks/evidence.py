@@ -3,15 +3,8 @@
 from __future__ import annotations
 
 from mathagent.agents.context import RunContext
+from mathagent.scorers.printed_programs import valued_by_print
 from mathagent.types import Answer, Check, Execution
-
-_PRINTED = """\
-import contextlib, io
-printed = io.StringIO()
-with contextlib.redirect_stdout(printed):
-    exec(compile({source!r}, "<program>", "exec"), {{"__name__": "__main__"}})
-printed.getvalue().strip().splitlines()[-1]
-"""
 
 
 async def execution_check(context: RunContext, source: str, execution: Execution, answer: Answer) -> Check | None:
@@ -20,7 +13,7 @@ async def execution_check(context: RunContext, source: str, execution: Execution
     Where the program printed its result, the check's program runs it and takes the last printed line.
     """
     printed = execution.stdout.strip().splitlines()
-    programs = {execution.value: source, (printed[-1] if printed else None): _PRINTED.format(source=source)}
+    programs = {execution.value: source, (printed[-1] if printed else None): valued_by_print(source)}
     for value, program in programs.items():
         if value is None or (await context.comparer.equal(answer, value)).verdict != "equal":
             continue

@@ -14,6 +14,7 @@ from mathagent.agents.blocks.select import answer_classes, chosen, nothing
 from mathagent.agents.context import RunContext
 from mathagent.agents.state import SolveState
 from mathagent.scorers.check_proposals import Agreement
+from mathagent.scorers.printed_programs import shape
 from mathagent.types import Candidate, Verdict
 
 WEIGHTS = {"correct": 3.0, "unsure": 1.0, "incorrect": 0.25}
@@ -51,13 +52,21 @@ def agreements(
 ) -> list[Agreement]:
     """Programs of other ``members`` of the class of number ``index``: that they give its answer is evidence.
 
-    Those of other classes are not held against it: that they differ is counted in votes.
+    Its own program once more is none, whoever wrote it. Those of other classes are not held against it: that they
+    differ is counted in votes.
     """
+    programs = {
+        number: check.program
+        for number in (index, *members)
+        for check in candidates[number].checks
+        if check.kind == "execution"
+    }
+    seen = {shape(programs[index])} if index in programs else set()
     found = []
     for number in members:
-        check = next((check for check in candidates[number].checks if check.kind == "execution"), None)
-        if number != index and check is not None:
-            found.append(Agreement(program=check.program, source=f"sample {number + 1}"))
+        if number in programs and (form := shape(programs[number])) not in seen:
+            seen.add(form)
+            found.append(Agreement(program=programs[number], source=f"sample {number + 1}"))
     return found[:most]
 
 

@@ -11,6 +11,7 @@ import pytest
 import pytest_asyncio
 
 from mathagent.agents.blocks.check import CHECK_PROMPTS, PROPOSER, check_candidate, propose_checks, voters
+from mathagent.agents.blocks.verify import agreements
 from mathagent.agents.context import RunContext
 from mathagent.answers.compare import AnswerComparer
 from mathagent.budget import Budget
@@ -22,6 +23,7 @@ from mathagent.sandbox import DEFAULT_SANDBOX, SANDBOXES
 from mathagent.sandbox.base import Sandbox
 from mathagent.sandbox.confined_calls import ConfinedCalls
 from mathagent.scorers.check_proposals import Agreement
+from mathagent.scorers.printed_programs import valued_by_print
 from mathagent.types import Answer, Candidate, Check, Failure, Problem
 from tests.unit.agents.scripted_context import scripted_context
 
@@ -119,6 +121,34 @@ async def test_agreement_with_another_candidates_program_is_evidence_but_not_wit
     other = Agreement(program="2 * (16 - 7)", source="sample 2")
     verdict, _ = await check_candidate(context, DUCKS, candidate, proposals=(same, other))
     assert verdict.judgement == "correct"
+
+
+async def test_printed_programs_agree_only_where_they_compute_and_differ(machinery: Any) -> None:
+    context, _, _ = scene(machinery)
+
+    async def judged(first: str, second: str) -> str:
+        own, theirs = (
+            Check(kind="execution", program=valued_by_print(one), expected="18", outcome="holds")
+            for one in (first, second)
+        )
+        candidates = [answered("18", own), answered("18", theirs)]
+        shared = agreements(candidates, (0, 1), 0)
+        verdict, _ = await check_candidate(context, DUCKS, candidates[0], proposals=shared)
+        return verdict.judgement
+
+    assert await judged("print(18)", "print( 18 )  # sure") == "unsure"
+    assert await judged("print((16 - 7) * 2)", "x = 18\nprint(x)") == "unsure"
+    assert await judged("print((16 - 7) * 2)", "print( (16-7)*2 )  # again") == "unsure"
+    assert await judged("print((16 - 7) * 2)", "print(2 * (16 - 3 - 4))") == "correct"
+
+
+async def test_the_first_other_program_is_the_one_that_must_agree() -> None:
+    programs = ("9 * 2", "# again\n9*2", "print(9 * 2)", "(16 - 7) * 2", "2 * 9")
+    candidates = [
+        answered("18", Check(kind="execution", program=one, expected="18", outcome="holds")) for one in programs
+    ]
+    assert [one.source for one in agreements(candidates, range(5), 0)] == ["sample 4"]
+    assert [one.source for one in agreements([answered("18"), *candidates], range(6), 0)] == ["sample 2"]
 
 
 async def test_without_an_answer_there_is_nothing_to_check(machinery: Any) -> None:

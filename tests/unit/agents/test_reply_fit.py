@@ -20,6 +20,7 @@ from tests.unit.agents.test_reply_schema import Plain, Proposal
         ({"Score": "90%", "Step": "Step 3 (the sum)"}, {"score": 0.9, "step": 3}),
         ({"score": "9/10", "step": "none of the 4"}, {"score": 0.9, "step": None}),
         ({"score": "0.9 out of 1", "step": "step-2"}, {"score": 0.9, "step": 2}),
+        ({"score": 1, "step": "10000000000000001.0"}, {"score": 1, "step": 10000000000000001}),
         ({"score": 1, "answer": 42}, {"score": 1, "answer": "42"}),
         ({"score": 1, "answer": "N/A"}, {"score": 1, "answer": None}),
         ({"score": 1, "answer": "no solution"}, {"score": 1, "answer": "no solution"}),

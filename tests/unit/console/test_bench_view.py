@@ -16,6 +16,7 @@ from mathagent.console.bench_words import (
     rate_words,
     shortened,
 )
+from mathagent.console.report_words import without_seconds
 from mathagent.evals.metrics import summarize
 from mathagent.evals.records import Record
 from mathagent.types import Usage
@@ -143,6 +144,21 @@ def test_items_that_stand_twice_are_told_once_and_full_grades_hide_nothing() -> 
         == 1
     )
     assert "without a grade" not in out.getvalue()
+
+
+def test_an_arm_whose_attempts_all_failed_took_no_time_from_the_cache() -> None:
+    cached = record(0, usage=Usage(calls=1, cached_calls=1))
+    for records, words in (
+        ([cached], "cached"),
+        ([record(0, "error")], "–"),
+        ([record(0, "error"), cached], "cached"),
+    ):
+        summary = summarize(records, strategy="cot", model="m", dataset="d")
+        assert summary.seconds is None
+        assert without_seconds(summary) == words
+        out = io.StringIO()
+        show_summaries(Console(file=out, width=200), [ArmLine(name="cot", summary=summary, dollars=0.1)])
+        assert ("cached" in out.getvalue()) == (words == "cached")
 
 
 @pytest.mark.parametrize(

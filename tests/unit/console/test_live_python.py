@@ -66,9 +66,29 @@ async def test_names_stay_from_answer_to_answer_until_they_are_forgotten(sandbox
     assert (await python.run(sandbox, "answer + n")).value == "48"
     python.take(solution(candidate("1", "m = 1"), answer="1"))
     await python.run(sandbox, "text = 'x' * 100")
-    assert await python.names(sandbox) == {"n": "6", "answer": "42", "m": "1", "text": "'" + "x" * 59}
+    assert await python.names(sandbox) == {"n": "6", "answer": "1", "m": "1", "text": "'" + "x" * 59}
     await python.forget()
     assert (await python.run(sandbox, "n")).error == "NameError: name 'n' is not defined"
+    await python.aclose()
+
+
+@pytest.mark.parametrize(
+    ("programs", "answer", "value"),
+    [
+        (("n = 6", "print('in all:', n * 7)"), "42", "42"),
+        (("def main():\n    print(42)", "main()"), "42", "42"),
+        ((), "\\frac{1}{2}", "1/2"),
+        (("1 / 0",), "42", "42"),
+        (("print('x + 1')",), "x + 1", None),
+    ],
+)
+async def test_the_answer_has_its_name_where_no_program_gives_it(
+    sandbox: Sandbox, programs: tuple[str, ...], answer: str, value: str | None
+) -> None:
+    python = LivePython()
+    python.take(solution(candidate("7", "7"), answer="7"))
+    python.take(solution(candidate(answer, *programs), answer=answer))
+    assert (await python.run(sandbox, "answer")).value == value
     await python.aclose()
 
 

@@ -51,6 +51,8 @@ RIGHT_AND_WRONG: list[tuple[Proposal, str | Problem, str, str]] = [
     (Substitution(equations=("y - 2x = 1",), asked="y"), "?", "2x + 1", "2x - 1"),
     (Substitution(equations=("x*y = 6*y", "y = 3"), asked="x"), "xy is 6y.", "6", "5"),
     (Substitution(equations=("one + step = 10", "step = 4"), asked="one"), "?", "6", "5"),
+    (Substitution(equations=("len + any = 10", "any = 4"), asked="len"), "?", "6", "5"),
+    (Reverse(quantity="5", program="answer / 35"), "Thirty-five boxes hold 5 pens each.", "175", "170"),
     (Numeric(left="answer", right="diff(x**3, x)"), "?", "3x^2", "3x^2 + 1"),
     (Numeric(left="answer", right="binomial(n, 2)"), "?", "\\frac{n(n-1)}{2}", "n^2"),
     (Numeric(left="answer", right="integrate(x**2, (x, 0, 3))"), "?", "9", "8"),

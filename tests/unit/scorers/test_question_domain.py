@@ -22,6 +22,8 @@ AMOUNT = Domain(minimum=0)
         ("A die is thrown. What is the probability of a six?", Domain(minimum=0, maximum=1)),
         ("She drives 60 km/h for 90 km. How many hours does it take?", AMOUNT),
         ("How many eggs does he eat on average?", AMOUNT),
+        ("The wheel runs 50 m. How many revolutions does it make?", AMOUNT),
+        ("How many gigabytes are left?", AMOUNT),
         ("A tart of which 0.25 is left. How many tarts are left?", AMOUNT),
         ("Each costs $2.50. How many pens does she get for $10?", COUNT),
         ("Each rope is 2.5 m long. How many ropes make 10 m?", AMOUNT),
@@ -40,6 +42,8 @@ def test_said(text: str, domain: Domain) -> None:
         "What is the remainder when x^3 is divided by x - 1?",
         "How many apples he has is not known. What does one cost?",
         "Express in percent: what is the probability of a six?",
+        "What is the probability of rain on both days? Give your answer as a percent.",
+        "It rains with 40% on each day. What is the probability of rain on both?",
         "Wie viele Äpfel hat er?",
     ],
 )

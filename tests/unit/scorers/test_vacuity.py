@@ -7,11 +7,16 @@ from typing import Any
 import pytest
 
 from mathagent.scorers.check_programs import build_check
-from mathagent.scorers.check_proposals import Agreement, Numeric, Recomputation, Reverse, Substitution
-from mathagent.scorers.vacuity import objection, stated_numbers
+from mathagent.scorers.check_proposals import Agreement, BruteForce, Numeric, Recomputation, Reverse, Substitution
+from mathagent.scorers.printed_programs import valued_by_print
+from mathagent.scorers.vacuity import objection
 from mathagent.types import Check, Problem
 
 DUCKS = Problem(text="16 eggs a day, three are eaten, 4 baked, the others sold at $2 each. What does she make?")
+
+
+HUGE = f"0x{'f' * 5000}"
+"""Python parses it, and refuses to write it in decimals."""
 
 
 def check(kind: Any, program: str, expected: str = "True") -> Check:
@@ -27,6 +32,7 @@ def check(kind: Any, program: str, expected: str = "True") -> Check:
         check("recomputation", "(16 - 3 - 4) * 2", "18"),
         check("recomputation", "eggs = 16\nfor used in (3, 4):\n    eggs -= used\neggs * 2", "18"),
         check("execution", "def solution():\n    return (16 - 7) * 2\nsolution()", "18"),
+        check("agreement", valued_by_print("print((16 - 7) * 2)"), "18"),
         check("execution", "def solution():\n    return 18 * 1\nsolution()", "18"),  # weak in any case
     ],
 )
@@ -52,6 +58,10 @@ def test_good_ones_pass(good: Check) -> None:
         (check("recomputation", "float('18') * 1", "18"), "holds the answer 18"),
         (check("agreement", "18 + 0 * 16", "18"), "holds the answer 18"),
         (check("execution", "18", "18"), "computes nothing"),
+        (check("agreement", valued_by_print("print(18)"), "18"), "computes nothing"),
+        (check("agreement", valued_by_print("eggs = 16 - 7\nprint('so', 18)"), "18"), "holds the answer 18"),
+        (check("recomputation", f"{HUGE} * 2", "18"), "thousands of digits"),
+        (check("reverse", f"answer = 18\nanswer * {HUGE}", "16"), "thousands of digits"),
         (check("substitution", "answer = 6\nanswer == 6"), "compares with the answer itself"),
         (check("numeric", "answer = 6\nsides = [answer, 6]\nsides[0] == sides[1]"), "holds the answer"),
         (check("numeric", "no python", "True"), "no Python"),
@@ -74,6 +84,8 @@ def test_vacuous_ones_are_refused(vacuous: Check, why: str) -> None:
         (Reverse(quantity="16", program="for i in range(3): pass"), "7", "does not end in a value"),
         (Recomputation(program="(("), "7", "no Python"),
         (Agreement(program=""" """), "7", "empty"),
+        (Recomputation(program=f"print({HUGE})"), "7", "thousands of digits"),
+        (BruteForce(condition=f"n == {HUGE}", high=9, asks="only"), "7", "thousands of digits"),
     ],
 )
 def test_what_cannot_be_built_is_an_undecided_check_with_a_reason(proposal: Any, answer: str, why: str) -> None:
@@ -81,9 +93,3 @@ def test_what_cannot_be_built_is_an_undecided_check_with_a_reason(proposal: Any,
     assert built.outcome == "undecided"
     assert built.program == ""
     assert why in built.reason
-
-
-def test_numbers_that_a_text_states() -> None:
-    assert {str(one) for one in stated_numbers("1,200 pens at $2.50, 3/4 of 5% in 2024.")} == {
-        *("1200", "5/2", "3", "4", "5", "2024"),
-    }

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 import pytest
 
 from mathagent.budget import Budget
-from mathagent.events import CandidateProposed, Event, Recalled, Voted
+from mathagent.events import BudgetReached, CandidateProposed, Event, Recalled, Voted
 from mathagent.memory.experience import Exemplar, Experience, Fact
 from mathagent.models.base import Capabilities, ChatRequest
 from mathagent.models.scripted import Reply, ScriptedBackend
@@ -141,6 +141,14 @@ async def test_a_budget_ends_it_with_the_best_so_far(sandbox: Sandbox) -> None:
     solution = await solve(sandbox, backend, budget=Budget(max_calls=2))
     assert solution.stopped == "budget"
     assert solution.answer in ("6", "7")
+
+
+async def test_once_the_budget_has_ended_nothing_more_is_drawn(sandbox: Sandbox) -> None:
+    backend, events = ScriptedBackend([words(7)], capabilities=PLAIN), list[Event]()
+    solution = await solve(sandbox, backend, budget=Budget(max_calls=1), events=events, by="turns")
+    assert len(solution.candidates) == 2
+    assert sum(isinstance(event, BudgetReached) for event in events) == 1
+    assert not any(isinstance(event, Voted) for event in events)
 
 
 async def test_failed_views_are_data(sandbox: Sandbox) -> None:

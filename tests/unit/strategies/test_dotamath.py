@@ -85,5 +85,8 @@ async def test_the_last_printed_value_stands_where_no_answer_is_stated(sandbox: 
 
 async def test_rounds_follow_from_corrections() -> None:
     assert STRATEGY.configure({"corrections": 3}).model_dump()["rounds"] == 5
+    for wrong in (None, [1], "many", float("inf")):
+        with pytest.raises(UsageError, match="corrections"):
+            STRATEGY.configure({"corrections": wrong})
     with pytest.raises(UsageError, match="set corrections"):
         STRATEGY.configure({"rounds": 9})

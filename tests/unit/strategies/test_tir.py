@@ -166,4 +166,4 @@ async def test_a_setting_goes_over_the_published_loop(sandbox: Sandbox) -> None:
     backend = ScriptedBackend([block("print(6)")])
     solution = await solve(sandbox, backend, like="tora", rounds=1, unfinished="value")
     assert solution.answer == "6"
-    assert solution.config["state"] == "fresh"
+    assert (solution.config["state"], solution.config["timeout_s"]) == ("fresh", 5)
