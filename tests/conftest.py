@@ -8,6 +8,7 @@ from collections.abc import Collection, Iterator
 from contextlib import nullcontext
 from pathlib import Path
 
+import hypothesis
 import pytest
 import zygote_park
 
@@ -19,6 +20,10 @@ MODELS_DIR = read_settings().models_dir
 """Where the weights lie that the user (or an earlier test run) has fetched."""
 
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
+
+
+hypothesis.settings.register_profile("without deadlines", deadline=None)
+hypothesis.settings.load_profile("without deadlines")  # a noisy machine takes its time
 
 
 def pytest_configure(config: pytest.Config) -> None:
