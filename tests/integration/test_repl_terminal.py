@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from zygote_park import none_lent
 
 from tests.integration.terminal import CTRL_C, CTRL_D, ENTER, PROMPT, TAB, Terminal, descendants
 
@@ -123,7 +124,7 @@ def test_what_is_typed_while_it_solves_is_a_hint_and_ctrl_c_keeps_the_rest(termi
 
 
 def test_ctrl_c_stops_a_rewriting_a_program_and_leaves_no_process(tmp_path: Path) -> None:
-    with Terminal(tmp_path, APP, "pal") as terminal:
+    with none_lent(), Terminal(tmp_path, APP, "pal") as terminal:
         terminal.enter(ODD, "cost")
         terminal.press("and slow for it?", ENTER)
         terminal.expect("asking the rewriter")

@@ -108,6 +108,8 @@ def test_ctrl_c_cancels_and_waits_for_the_cleanup() -> None:
     import asyncio, os, signal, threading
     from mathagent import _sync
 
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a test run in the background ignores it
+
     async def long():
         try:
             threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGINT)).start()
