@@ -22,11 +22,12 @@ pytestmark = pytest.mark.own_zygotes
 # Ready clones run programs only: their sessions are those of "process".
 @pytest.fixture(params=[name for name in BUILDERS if name != "process-ready"])
 async def sandbox(request: pytest.FixtureRequest) -> AsyncIterator[Sandbox]:
+    before = set(descendants(os.getpid(), 1000))  # what other modules have started and keep
     sandbox = await opened(request.param)
     yield sandbox
     await sandbox.aclose()
     async with asyncio.timeout(5):
-        while descendants(os.getpid(), 1000):  # noqa: ASYNC110 - nothing tells
+        while set(descendants(os.getpid(), 1000)) - before:  # noqa: ASYNC110 - nothing tells
             await asyncio.sleep(0.02)
 
 
