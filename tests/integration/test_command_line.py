@@ -79,6 +79,14 @@ def test_quiet_prints_the_answer_only(tmp_path: Path) -> None:
     assert done.stderr == ""
 
 
+def test_a_quiet_answer_cannot_steer_the_terminal(tmp_path: Path) -> None:
+    said = script(tmp_path, "Clearly \\boxed{\x1b]0;owned\x07seven\x1b[2J}.")
+    done = run("solve", "Which?", "-s", "cot", "--model", said, "--no-cache", "-q")
+    assert done.returncode == 0, done.stderr
+    assert "seven" in done.stdout
+    assert not {"\x1b", "\x07"} & {*done.stdout}
+
+
 @pytest.mark.parametrize("encoding", ["ascii", "latin-1"])
 def test_what_stdout_cannot_hold_is_escaped(tmp_path: Path, encoding: str) -> None:
     said = script(tmp_path, "Clearly \\boxed{α 🎉}.")
