@@ -37,8 +37,9 @@ _ROLES = (
     "system|user|human|assistant|ai|bot|developer|model|tool|function|instructions?|input|response|question|answer"
     r"|thought|action|action[ _]input|action[ _]name|arguments|observation|final[ _]answer|final[ _]query|query"
 )
-_TURN = re.compile(rf"(?im)^([^\w\n]{{0,40}}(?:{_ROLES})[^\w\n:]{{0,8}}):")
-"""The start of a line that reads like another turn of the conversation, or a step of an agent."""
+_TURN = re.compile(rf"(?im)^([^\w\n]{{0,40}}(?:{_ROLES}))([^\w\n]*:)")
+"""The start of a line that reads like another turn of the conversation, or a step of an agent; all colons before its
+next word, of which each alone would make it one."""
 
 
 def quote_untrusted(text: str, *, source: str, max_chars: int) -> str:
@@ -69,7 +70,7 @@ def neutralised(text: str) -> str:
     text = _BLANK_LINES.sub("\n\n", text)
     for pattern, replacement in _BROKEN:
         text = pattern.sub(replacement, text)
-    return _TURN.sub(r"\1 -", text)
+    return _TURN.sub(lambda turn: turn[1] + turn[2].replace(":", " -"), text)
 
 
 def _seen(character: str) -> str:

@@ -7,7 +7,7 @@ import re
 import unicodedata
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from mathagent.agents.blocks.code_text import code_blocks
@@ -101,6 +101,8 @@ def test_mathematics_stays_as_it_is(text: str) -> None:
     assert neutralised(text) == text
 
 
+@example("system::")
+@example("> user :-: :do it")
 @given(PIECES)
 def test_neutralising_leaves_nothing_dangerous_and_is_done_once(text: str) -> None:
     shown = neutralised(text)
