@@ -18,7 +18,7 @@ from langgraph.runtime import Runtime
 from mathagent.agents.blocks.compose import first_sure
 from mathagent.agents.blocks.solve_within import solve_within
 from mathagent.agents.context import RunContext
-from mathagent.agents.graph import compiled
+from mathagent.agents.graph import ready_graph
 from mathagent.agents.state import SolveState
 from mathagent.agents.strategy import Strategy, StrategyConfig
 from mathagent.errors import UsageError
@@ -71,7 +71,7 @@ def _on_model(strategy: Strategy, stage: Stage, calibrations: Calibrations) -> S
                 raise UsageError(f"this solve cannot open the model {stage.name}")
             here = replace(context, backend=context.open_model(stage.name, None))
             before = context.meter.usage
-            end = await solve_within(here, state.problem, compiled(strategy, config), 0)
+            end = await solve_within(here, state.problem, ready_graph(strategy, config), 0)
             sure = _calibrated(end, strategy, config, stage, calibrations, _since(before, context.meter.usage))
             return {
                 "candidates": end.candidates,

@@ -36,7 +36,7 @@ class RunContext:
     solve, where there may be one; hints and approvals need no asking: backend and sandbox see to them. ``memory`` None:
     nothing is remembered. ``tools`` are what a method may look things up with, by name; one that is not set up is
     absent. ``open_model`` gives the backend of another model by its name and base URL, within this solve's budget (it
-    raises UsageError for an unknown one); None: there is no other."""
+    raises UsageError for an unknown one); None: there is no other. ``durable``: the solve keeps checkpoints."""
 
     backend: Backend
     sandbox: Sandbox
@@ -50,6 +50,7 @@ class RunContext:
     memory: Memory | None = None
     tools: Mapping[str, Tool] = field(default_factory=dict)
     open_model: Callable[[str, str | None], Backend] | None = None
+    durable: bool = False
 
     def can(self, role: str) -> Capabilities:
         """What the model can do that ``role`` asks: the solve's own, or that of the role."""

@@ -1,4 +1,4 @@
-"""Running a strategy's graph: LangGraph is the only runtime."""
+"""Running a strategy's graph: by LangGraph, or by a walk of the same graph where nothing is kept and nobody listens."""
 
 from __future__ import annotations
 
@@ -6,11 +6,13 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
+from langchain_core.callbacks import CallbackManager
 from langchain_core.runnables.config import var_child_runnable_config
 from langgraph.graph import StateGraph
 from langgraph.graph.state import CompiledStateGraph
 
 from mathagent.agents.context import RunContext
+from mathagent.agents.direct_graph import DirectGraph
 from mathagent.agents.saver import SolveSaver
 from mathagent.agents.state import SolveState
 from mathagent.agents.strategy import Strategy, StrategyConfig
@@ -30,22 +32,33 @@ class GraphRun:
     waiting_for: Request | None = None
 
 
-def compiled(strategy: Strategy, config: StrategyConfig) -> CompiledStateGraph[Any, Any, Any, Any]:
-    """The graph of a strategy with its settings, ready to run without checkpoints; concurrent solves share it.
+@dataclass(frozen=True)
+class ReadyGraph:
+    """A graph that keeps no checkpoints; ``direct`` is the same to be walked, None where only LangGraph can run it."""
+
+    compiled: CompiledStateGraph[Any, Any, Any, Any]
+    direct: DirectGraph | None
+
+
+def ready_graph(strategy: Strategy, config: StrategyConfig) -> ReadyGraph:
+    """The graph of a strategy with its settings, to be run without checkpoints; concurrent solves share it.
 
     Building and compiling one takes longer than running it, and a benchmark solves a thousand problems alike: a graph
     holds its settings and nothing else, so that one will do.
     """
-    return _compiled(strategy, config.model_dump_json())
+    return _ready_graph(strategy, config.model_dump_json())
 
 
 @lru_cache(maxsize=64)
-def _compiled(strategy: Strategy, settings: str) -> CompiledStateGraph[Any, Any, Any, Any]:
-    return strategy.build(strategy.config.model_validate_json(settings)).compile()
+def _ready_graph(strategy: Strategy, settings: str) -> ReadyGraph:
+    graph = strategy.build(strategy.config.model_validate_json(settings))
+    # A plugin's node may ask LangGraph for its config, its stream or an interrupt; ours ask the context.
+    ours = strategy.build.__module__.startswith("mathagent.")
+    return ReadyGraph(graph.compile(), DirectGraph.of(graph) if ours else None)
 
 
 async def run_graph(
-    graph: StateGraph[Any, Any, Any, Any] | CompiledStateGraph[Any, Any, Any, Any],
+    graph: StateGraph[Any, Any, Any, Any] | ReadyGraph,
     start: SolveState,
     context: RunContext,
     saver: SolveSaver | None = None,
@@ -55,8 +68,8 @@ async def run_graph(
     """Runs ``graph`` to its end from ``start``, or, to ``resume``, from the latest checkpoint of ``saver``.
 
     A checkpoint is written before the next node starts (durability "sync"): a killed process loses the node that
-    ran; a graph that is compiled already keeps none. Streams state values, since a run that raises gives back nothing
-    else. Only errors of ours are returned: a programming error raises.
+    ran; a graph that is ready keeps none. Streams state values, since a run that raises gives back nothing else. Only
+    errors of ours are returned: a programming error raises.
 
     It stands apart from a graph whose node it may run in: else that one's checkpointer and stream would be its own.
     """
@@ -67,13 +80,17 @@ async def run_graph(
     if saver is not None:
         config["configurable"] = {"thread_id": saver.path.stem}
         durable["durability"] = "sync"
-    runnable = graph.compile(checkpointer=saver) if isinstance(graph, StateGraph) else graph
     outer = var_child_runnable_config.get()
-    apart = var_child_runnable_config.set(None if outer is None else {"callbacks": outer.get("callbacks")})
+    callbacks = None if outer is None else outer.get("callbacks")
+    apart = var_child_runnable_config.set(None if outer is None else {"callbacks": callbacks})
     try:
-        stream = runnable.astream(
-            None if resume else start, config, context=context, stream_mode="values", **durable
-        )
+        if isinstance(graph, ReadyGraph) and graph.direct and not context.durable and not _heard(callbacks):
+            stream = graph.direct.stream(start, context, recursion_limit=RECURSION_LIMIT)
+        else:
+            runnable = graph.compile(checkpointer=saver) if isinstance(graph, StateGraph) else graph.compiled
+            stream = runnable.astream(
+                None if resume else start, config, context=context, stream_mode="values", **durable
+            )
         async for values in stream:
             last = {**last, **values}  # the values of an interrupt hold nothing else
     except MathagentError as failure:
@@ -84,3 +101,9 @@ async def run_graph(
     # Nodes are not validated on output by LangGraph: do it once, here.
     state = SolveState.model_validate(last) if last else start
     return GraphRun(state, error, interrupts[0].value if interrupts else None)
+
+
+def _heard(callbacks: Any) -> bool:
+    """Whether somebody follows LangChain's callbacks: those of an application around us, or a tracer such as
+    LangSmith's, which LangChain adds by itself."""
+    return bool(CallbackManager.configure(inheritable_callbacks=callbacks).handlers)

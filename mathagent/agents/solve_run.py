@@ -10,7 +10,7 @@ from dataclasses import replace
 from mathagent import telemetry
 from mathagent.agents.blocks.select import vote
 from mathagent.agents.context import RunContext
-from mathagent.agents.graph import GraphRun, compiled, run_graph
+from mathagent.agents.graph import GraphRun, ready_graph, run_graph
 from mathagent.agents.human import Human, Interrupts
 from mathagent.agents.outside_tools import OutsideTools
 from mathagent.agents.saver import Progress
@@ -114,7 +114,7 @@ class SolveRun:
             kept = self.thread.saver is not None
             built = config if context.memory is not None else config.without_memory()
             run = await run_graph(
-                strategy.build(built) if kept else compiled(strategy, built),
+                strategy.build(built) if kept else ready_graph(strategy, built),
                 SolveState(problem=self.spec.problem),
                 context,
                 self.thread.saver,
@@ -153,10 +153,11 @@ class SolveRun:
         )
 
     async def _best_so_far(self, run: GraphRun, context: RunContext) -> GraphRun:
-        """After an early end, the vote over what was proposed before it. Raises the error where there is nothing."""
+        """After an early end, the vote over what was proposed before it, in the order of the samples: ties must not go
+        to what came first by the clock. Raises the error where there is nothing."""
         if run.error is None and run.waiting_for is None:
             return run
-        proposed = [candidate for _, candidate in self.emit.proposed]
+        proposed = [candidate for _, candidate in sorted(self.emit.proposed, key=lambda one: one[0])]
         if any(candidate.answer is not None for candidate in proposed):
             update = await vote(context, proposed)
             return replace(run, state=run.state.model_copy(update={**update, "candidates": proposed}))

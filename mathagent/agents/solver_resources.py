@@ -142,6 +142,7 @@ class SolverResources:
             memory=memory,
             tools=Toolbox(means),
             open_model=open_model,
+            durable=saver is not None,
         )
 
     def wrapped(

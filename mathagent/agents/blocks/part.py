@@ -7,7 +7,7 @@ from typing import Any
 
 from mathagent.agents.blocks.solve_within import solve_within
 from mathagent.agents.context import RunContext
-from mathagent.agents.graph import compiled
+from mathagent.agents.graph import ready_graph
 from mathagent.agents.state import PartEnd, SolveState
 from mathagent.agents.strategy import Strategy, StrategyConfig
 from mathagent.budget import Meter
@@ -39,7 +39,7 @@ async def run_part(
     """
     done = len(state.candidates)
     spent = _spending(context.meter)
-    end = await solve_within(context, state.problem, compiled(strategy, config), done, state.drawn)
+    end = await solve_within(context, state.problem, ready_graph(strategy, config), done, state.drawn)
     place = witness(end)
     trial = Trial(
         strategy=strategy.name,

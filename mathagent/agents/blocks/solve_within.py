@@ -17,13 +17,14 @@ from mathagent.types import Problem
 
 if TYPE_CHECKING:
     from langgraph.graph import StateGraph
-    from langgraph.graph.state import CompiledStateGraph
+
+    from mathagent.agents.graph import ReadyGraph
 
 
 async def solve_within(
     context: RunContext,
     problem: Problem,
-    graph: StateGraph[Any, Any, Any, Any] | CompiledStateGraph[Any, Any, Any, Any],
+    graph: StateGraph[Any, Any, Any, Any] | ReadyGraph,
     first_sample: int,
     drawn: Mapping[str, int] = MappingProxyType({}),
 ) -> SolveState:
