@@ -94,11 +94,12 @@ class Asides:
         """
         meter = Meter(budget)
         context = self.context(meter, on_event)
-        watcher = asyncio.ensure_future(forward_interrupt(interrupt, meter))
+        watcher = None if interrupt is None else asyncio.ensure_future(forward_interrupt(interrupt, meter))
         try:
             return await understand(context, text, earlier, names)
         finally:
-            watcher.cancel()
+            if watcher is not None:
+                watcher.cancel()
 
     async def teach(self, problem: Problem, right_answer: str, wrong: Candidate) -> Lesson | None:
         """What the model, as a teacher who knows ``right_answer``, notes on the candidate that got ``problem`` wrong.

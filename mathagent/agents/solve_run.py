@@ -101,12 +101,13 @@ class SolveRun:
             self.emit(CandidateProposed(sample=sample, candidate=candidate))
         if self.thread.saver is not None:
             self.emit.on_proposed = self.thread.saver.propose
-        watcher = asyncio.ensure_future(forward_interrupt(interrupt, self.meter))
+        watcher = None if interrupt is None else asyncio.ensure_future(forward_interrupt(interrupt, self.meter))
         tracing = telemetry.solving(
             strategy.name, self.spec.model, self.spec.solve_id, resumed=self.thread.resumed
         )
         with ExitStack() as ending:
-            ending.callback(watcher.cancel)
+            if watcher is not None:
+                ending.callback(watcher.cancel)
             traced = ending.enter_context(tracing)
             self.emit.observe = traced.on_event
             if outside is not None:
@@ -202,14 +203,13 @@ class SolveRun:
         )
 
 
-async def forward_interrupt(interrupt: asyncio.Event | None, meter: Meter) -> None:
+async def forward_interrupt(interrupt: asyncio.Event, meter: Meter) -> None:
     """Ends the budget of ``meter`` once ``interrupt`` is set, at once or, by another thread, ``INTERRUPT_S`` later."""
-    if interrupt is not None:
-        while not interrupt.is_set():
-            try:
-                await asyncio.wait_for(interrupt.wait(), INTERRUPT_S)
-            except TimeoutError:
-                pass
-            except RuntimeError:  # another event loop has waited for it: it can only be looked at
-                await asyncio.sleep(INTERRUPT_S)
-        meter.interrupt()
+    while not interrupt.is_set():
+        try:
+            await asyncio.wait_for(interrupt.wait(), INTERRUPT_S)
+        except TimeoutError:
+            pass
+        except RuntimeError:  # another event loop has waited for it: it can only be looked at
+            await asyncio.sleep(INTERRUPT_S)
+    meter.interrupt()

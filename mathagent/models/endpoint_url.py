@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
+from functools import lru_cache
 from urllib.parse import urlsplit
 
 from mathagent.errors import UsageError
@@ -50,6 +51,7 @@ def is_private(base_url: str) -> bool:
     return address.is_private or address.is_link_local
 
 
+@lru_cache(maxsize=64)  # names and identities, which hold it, are asked for ten times in a solve
 def without_password(base_url: str) -> str:
     """The URL as messages and records may show it."""
     parts = urlsplit(base_url)

@@ -79,6 +79,10 @@ class Limited(Wrapper):
             return await self.inner.complete(request, on_delta)
 
 
+_JITTER = random.Random()
+"""One for all: to seed one costs more than to wrap a backend."""
+
+
 class Retrying(Wrapper):
     """Sends a request again after a passing failure: exponential backoff with jitter, Retry-After honoured.
 
@@ -101,7 +105,7 @@ class Retrying(Wrapper):
     ) -> None:
         super().__init__(inner)
         self._emit, self._attempts, self._base_s, self._longest_s = emit, attempts, base_s, longest_s
-        self._rng, self._sleep = rng or random.Random(), sleep
+        self._rng, self._sleep = rng or _JITTER, sleep
 
     async def complete(self, request: ChatRequest, on_delta: OnDelta | None = None) -> list[Completion]:
         """See Backend.complete."""
@@ -157,8 +161,9 @@ class Budgeted(Wrapper):
             in_time = asked.done()
         finally:
             interrupted.cancel()
-            asked.cancel()
-            await asyncio.gather(asked, return_exceptions=True)  # until its connection is closed
+            if not asked.done():
+                asked.cancel()
+                await asyncio.gather(asked, return_exceptions=True)  # until its connection is closed
         if in_time or not (asked.cancelled() or asked.exception()):
             return asked.result()
         raise self.meter.limit_reached() or LimitReached("max_seconds", "the budget's seconds are used up")
