@@ -20,6 +20,7 @@ from pathlib import Path
 
 import numpy as np
 
+from mathagent.config import settings
 from mathagent.errors import MathagentError, UsageError
 from mathagent.evals.metrics.intervals import wilson_interval
 from mathagent.evals.metrics.items import items
@@ -61,7 +62,7 @@ def used(pair: Pair) -> MemoryUse | None:
 
 async def nearest(pairs: Sequence[Pair], path: Path) -> list[float]:
     """The cosine of each problem to the nearest problem that was shown with it; 0 where that is not known."""
-    embedder = default_embedder()
+    embedder = default_embedder(settings().models_dir)
     store = SqliteStore(path, embedder, max_experiences=None)
     found = []
     for pair in pairs:

@@ -67,6 +67,8 @@ def store_json(path: Path, values: Any, advice: str) -> None:
 def storage_advice(error: sqlite3.Error, path: Path) -> str:
     """What to do about ``error`` of the database at ``path``."""
     text = str(error)
+    if path.is_dir():
+        return "it is a folder; name a file"
     if "not a database" in text or "malformed" in text:
         return f"the file is damaged; move {path.name} away and a new one is made"
     if "full" in text:

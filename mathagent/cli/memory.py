@@ -171,9 +171,10 @@ def tell(added: Added, *also: str) -> int:
 
 
 async def whole_id(store: ExperienceStore, name: str) -> str:
-    """The id that ``name`` is, or begins. Raises UsageError where there is none, or several."""
-    if await store.get([name]):
-        return name
+    """The id that ``name`` is, or begins. Raises UsageError where there is none, or several.
+
+    Nothing is read of what it names: what cannot be read must be forgotten by its id.
+    """
     beginning = name.lower()
     if not _ID_BEGINNING.fullmatch(beginning):
         raise UsageError(

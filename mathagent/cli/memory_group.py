@@ -115,7 +115,7 @@ def memory_export(file: JsonLines = None, kinds: Kinds = None, memory: MemoryFil
 
 @memory_app.command("import")
 def memory_import(file: JsonLines = None, memory: MemoryFile = None) -> int:
-    """Read what `memory export` wrote, all or nothing; what is there already is merged."""
+    """Read what `memory export` wrote, nothing if a line is wrong; what is there already is merged."""
     from mathagent.cli.memory_exchange import import_command
 
     return import_command(memory, file)

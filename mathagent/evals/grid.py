@@ -27,7 +27,8 @@ class Grid:
     """The run that ``spec`` asks for; an async context manager, which closes what it opened.
 
     All is planned on entering, before anything is asked of a model: a wrong setting of the last arm should not be
-    found after hours of the first. Raises UsageError. ``run`` is then the run in the store.
+    found after hours of the first, nor that the memory to be read is not there. Raises UsageError. ``run`` is then the
+    run in the store.
     """
 
     def __init__(
@@ -41,6 +42,8 @@ class Grid:
         self.spec, self.store, self._on_progress = spec, store, on_progress
         self.datasets = selected(spec, datasets)
         self.arms: list[Arm] = spec.all_arms()
+        if spec.memory_used == "read" and spec.memory is not None and not spec.memory.expanduser().exists():
+            raise UsageError(f"there is no memory {spec.memory} to read: `mathagent memory learn` makes one")
         self.planned: list[list[Planned]] = []
         self.run: RunInfo
         self._benchmarks: list[tuple[Solver, Benchmark]] = []

@@ -55,21 +55,23 @@ class Sieve:
 
     def passing(self, numbers: Sequence[int]) -> list[int]:
         """Those of ``numbers`` that exist and are allowed, in order."""
-        # The text is read only where the guard looks at it: it may be long.
-        text = "key_text" if self._guard else "NULL"
+        # The texts are read only where the guard looks at them: they may be long.
+        columns = "key_text, json_extract(content, '$.problem')" if self._guard else "NULL, NULL"
         rows = self._connection.execute(
-            f"SELECT number, {text} FROM json_each(?) CROSS JOIN experiences ON number = json_each.value"
+            f"SELECT number, {columns} FROM json_each(?) CROSS JOIN experiences ON number = json_each.value"
             f" WHERE {self.condition}",
             (json.dumps(list(numbers)), *self.values),
         )
-        allowed = {number for number, key_text in rows if not self._forbidden(number, key_text)}
+        allowed = {number for number, *texts in rows if not self._forbidden(number, texts)}
         return [number for number in numbers if number in allowed]
 
-    def _forbidden(self, number: int, key_text: str | None) -> bool:
-        if self._guard is None or key_text is None:
+    def _forbidden(self, number: int, texts: Sequence[str | None]) -> bool:
+        """Whether the guard forbids what is found by the first of ``texts``, and is of the problem that is the other:
+        a type of problem before it, or choices behind it, would hide a short one."""
+        if self._guard is None:
             return False
         if number not in self._judged:
-            self._judged[number] = self._guard.forbids(key_text)
+            self._judged[number] = any(self._guard.forbids(text) for text in set(texts) if text is not None)
         return self._judged[number]
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from mathagent.types import Check, Value
 
@@ -17,6 +17,8 @@ Trust = Literal["unchecked", "judged", "verified", "graded", "person"]
 """What stands behind an experience: nothing (a note, a model's word), a model's judgement, executed checks that hold,
 a reference answer, a person."""
 TRUST_ORDER: tuple[Trust, ...] = ("unchecked", "judged", "verified", "graded", "person")
+MOST_USES = 2**53
+"""More than any file of experiences can truly claim, and than databases can hold exactly."""
 
 
 class Exemplar(Value):
@@ -88,7 +90,7 @@ class StrategyStatistics(Value):
     model: str
     success: bool
     tokens: int = 0
-    seconds: float = 0.0
+    seconds: float = Field(default=0.0, allow_inf_nan=False)
 
     @property
     def key_text(self) -> str:
@@ -113,14 +115,15 @@ class Provenance(Value):
     dataset: str = ""
     item: str = ""
     source: str = ""
-    created: float = 0.0
+    created: float = Field(default=0.0, ge=0, allow_inf_nan=False)
 
 
 class Experience(Value):
     """One thing remembered.
 
     ``evidence`` is the certificate of the solution that it came from. ``score`` in [0, 1] is a judge's or grader's
-    (None: nobody scored it). ``uses`` counts the solves that were shown it, ``successes`` those that came out right.
+    (None: nobody scored it). ``uses`` counts the solves that were shown it, ``successes`` those of them that came out
+    right.
     """
 
     content: Content
@@ -129,8 +132,15 @@ class Experience(Value):
     evidence: tuple[Check, ...] = ()
     subject: str = ""
     score: float | None = Field(default=None, ge=0, le=1)
-    uses: int = Field(default=0, ge=0)
+    uses: int = Field(default=0, ge=0, le=MOST_USES)
     successes: int = Field(default=0, ge=0)
+
+    @model_validator(mode="after")
+    def _among_uses(self) -> Self:
+        """A file that claims more would have it shown before all others, and never dropped."""
+        if self.successes > self.uses:
+            raise ValueError(f"successes are among the uses: {self.successes} of {self.uses} cannot be")
+        return self
 
     @property
     def kind(self) -> ExperienceKind:

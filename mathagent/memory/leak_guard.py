@@ -7,7 +7,8 @@ is measured again in tests/unit/memory/test_leak_guard.py. Caught: GSM-Symbolic 
 more; other numbers, GSM-Hard 99.8%, GSM-Plus 98%; other names and places (Lost in Cultural Translation) 98%; added
 sentences, GSM-Plus 96%, CMATH in Chinese 96%; a dialect (ReDial) 92%; a reversed question 82%; other words throughout
 63%. Forbidden of the 20 most similar training problems of each test problem: GSM8K 0.06%; MATH 3%, mostly the same
-with other numbers.
+with other numbers. Short problems have too few words for such measures: two are the same where nothing but the words
+that ask ("compute", "what is the value of") tells them apart.
 
 Not caught: translations; paraphrases that also change the numbers.
 """
@@ -40,7 +41,11 @@ _LONG_TOKENS, _LONG_WORDS = 20, 4
 _OVERLAP_LONG, _OVERLAP_SHORT = 0.66, 0.9
 _CONTAINED = 0.5
 _EMBEDDED_TOKENS = 8
+_FORMULA_TOKENS = 5
+"""Of which two are numbers: no other text holds that by chance (none of MATH's training problems does)."""
 _WORDS_BEFORE_READING = 0.2
+_TOO_FEW_WORDS = 2
+"""So few may be spelled otherwise: a problem that consists of a formula is read in any case."""
 
 _LETTERS = re.compile(r"[^\W\d_]{3,}")
 _LETTER_SCRIPTS = re.compile(r"[\u0e00-\u0e7f\u3040-\u30ff\u3400-\u9fff]")
@@ -52,6 +57,14 @@ _COMMON_WORDS = (
 )
 _COMMON = frozenset(_COMMON_WORDS.split())
 _COMMON_NUMBERS = frozenset("012")
+_ASKING_WORDS = (
+    "compute calculate evaluate find determine simplify solve give state write express work out figure what which how"
+    " much many in for to as it its if then given let suppose assume following all value values result answer equal"
+    " equals expression equation solution solutions simplest form"
+)
+_ASKING = frozenset(_ASKING_WORDS.split())
+"""What says that something is asked for, not what."""
+_CHOICES = "\nChoices:\n"
 
 
 @dataclass(frozen=True)
@@ -71,6 +84,11 @@ class _Form:
     @cached_property
     def shape(self) -> list[str]:
         return shape_of(self.normal if self.text == self._words_only else tokens_of(self._words_only))
+
+    @cached_property
+    def asked(self) -> list[str]:
+        """The key without the words that ask: of a short problem the formula, and what is to be done with it."""
+        return [token for token in self.key if token not in _ASKING]
 
     @cached_property
     def _words_only(self) -> str:
@@ -104,19 +122,35 @@ class LeakGuard:
         self._before_reading = _raw_words(text)
         # A shape without a word says nothing: "# # # #" is every game of 24.
         self._speaks = any(token.isalpha() for token in self._own.shape)
+        self._asked_shape = shape_of(self._own.asked)
+        numbers = sum(token[0].isdigit() for token in self._own.asked)
+        self._is_a_formula = numbers >= 2 and len(self._own.asked) >= _FORMULA_TOKENS
+        self._asked_speaks = any(token.isalpha() for token in self._asked_shape)
+        question, has_choices, _ = text.partition(_CHOICES)
+        # Without a number it is no problem of its own: "Which of these is true?"
+        alone = bool(has_choices) and any(sign.isdigit() for sign in question)
+        self._without_choices = LeakGuard(question) if alone else None
 
     def forbids(self, key_text: str) -> bool:
         """Whether an experience that is found by ``key_text`` must not be shown."""
         return self.kinship(key_text) is not None
 
     def kinship(self, key_text: str) -> Kinship | None:
-        """What ``key_text`` has to do with the problem; None where it may be shown."""
+        """What ``key_text`` has to do with the problem, with or without its choices; None where it may be shown."""
+        kinship = self._kinship(key_text)
+        if kinship is None and self._without_choices is not None:
+            return self._without_choices.kinship(key_text)
+        return kinship
+
+    def _kinship(self, key_text: str) -> Kinship | None:
         if self._unrelated(key_text):
             return None
         other = _Form(key_text)
-        if other.key == self._own.key:
+        if other.key == self._own.key or (other.asked and other.asked == self._own.asked):
             return "same"
         if other.shape == self._own.shape and self._speaks:
+            return "other-numbers"
+        if self._asked_speaks and shape_of(other.asked) == self._asked_shape:
             return "other-numbers"
         if self._other_names(other):
             return "other-names"
@@ -126,9 +160,11 @@ class LeakGuard:
 
     def _unrelated(self, key_text: str) -> bool:
         """A look at the words as they stand, before the texts are brought to one spelling."""
-        theirs = _raw_words(key_text)
-        fewer = min(len(self._before_reading), len(theirs))
-        return fewer > 0 and len(self._before_reading & theirs) < _WORDS_BEFORE_READING * fewer
+        mine, theirs = self._before_reading, _raw_words(key_text)
+        fewer = min(len(mine), len(theirs))
+        if len(mine & theirs) >= _WORDS_BEFORE_READING * fewer:
+            return False
+        return min(len(mine - _ASKING), len(theirs - _ASKING)) > _TOO_FEW_WORDS
 
     def _other_names(self, other: _Form) -> bool:
         common = common_length(self._positions, len(self._own.shape), other.shape)
@@ -151,7 +187,9 @@ class LeakGuard:
         return numbers_of_one and rare >= 3 and words >= 5 and share >= 0.6
 
     def _part(self, other: _Form) -> bool:
-        """Whole sentences in common: one was made of the other, or quotes it."""
+        """Whole sentences in common: one was made of the other, or quotes it; or a note holds the formula asked for."""
+        if self._is_a_formula and f" {' '.join(self._own.asked)} " in f" {' '.join(other.asked)} ":
+            return True
         if not self._speaks:
             return False
         shorter = min(len(self._own.shape), len(other.shape))

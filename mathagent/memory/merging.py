@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import re
 
+from mathagent.answers.normal import normalize
 from mathagent.memory.experience import (
+    MOST_USES,
     TRUST_ORDER,
     Exemplar,
     Experience,
@@ -14,6 +17,10 @@ from mathagent.memory.experience import (
     Template,
 )
 from mathagent.memory.near_duplicates import MAX_CHARACTERS, near_duplicate_key, normal_problem, shape
+
+LONGEST_READ = 500
+"""Characters of an answer that is brought to one spelling."""
+_WHOLE = re.compile(r"-?[1-9][0-9]{0,17}|0")
 
 
 def claim_key(experience: Experience) -> int | None:
@@ -51,7 +58,8 @@ def merged(kept: Experience, new: Experience) -> Experience:
         most = max(kept, new, key=lambda one: (one.uses, one.successes))
         uses, successes = most.uses, most.successes
     else:
-        uses, successes = kept.uses + new.uses, kept.successes + new.successes
+        uses = min(kept.uses + new.uses, MOST_USES)
+        successes = min(kept.successes + new.successes, uses)
     return better.model_copy(
         update={"uses": uses, "successes": successes, "subject": better.subject or other.subject}
     )
@@ -64,7 +72,8 @@ def _said(experience: Experience) -> tuple[str, ...] | None:
     match content:
         case Exemplar():
             way = "program" if content.program.strip() else "words"
-            return ("exemplar", way, near_duplicate_key(content.problem), _plain(content.answer), *content.choices)
+            key, answer = near_duplicate_key(content.problem), _one_spelling(content.answer)
+            return ("exemplar", way, key, answer, *content.choices)
         case Lesson():
             parts = (content.mistake, content.fix)
             return ("lesson", near_duplicate_key(content.problem), *map(normal_problem, parts))
@@ -74,6 +83,13 @@ def _said(experience: Experience) -> tuple[str, ...] | None:
             return ("fact", *map(_plain, (content.title, content.statement, content.example, content.expected)))
         case StrategyStatistics():
             return None
+
+
+def _one_spelling(answer: str) -> str:
+    """``answer`` as a solve would give it, however a data set spells it. Most are whole numbers, which cost nothing."""
+    if _WHOLE.fullmatch(answer):
+        return answer
+    return normalize(answer) if len(answer) <= LONGEST_READ else _plain(answer)
 
 
 def _plain(text: str) -> str:

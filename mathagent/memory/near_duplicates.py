@@ -71,6 +71,7 @@ _LATEX = [
         (r"\\(?:left|right|[bB]igg?[lrm]?|displaystyle|textstyle|limits)(?![a-zA-Z])", " "),
         (r"\\(?:text(?:bf|it|rm|normal)?|math(?:rm|bf|it|sf)|mbox|operatorname\*?)(?![a-zA-Z])", " "),
         (r"(?<=\d),?\\!\s*(?=\d{3})|(?<=\d)\{,\}(?=\d{3})", ""),
+        (r"\\[dtc](?=(?:frac|binom)(?![a-zA-Z]))", r"\\"),  # of a fraction with braces in it, too
         (r"\\[dtc]?frac(\d)(\d)", r" \1/\2 "),
         (r"\\[dtc]?frac\s*\{([^{}]*)\}\s*\{([^{}]*)\}", r" \1/\2 "),
         (r"\\(?:times|cdot|ast)(?![a-zA-Z])", "*"),

@@ -49,7 +49,8 @@ class SqliteStore:
 
     Many processes may use one file; a process killed at any moment leaves it whole. A store that is not there is an
     empty one, and the first write makes it. More than ``max_experiences`` (None: no bound) drop those of least utility
-    (memory/utility.py). ``read_only``: writes raise UsageError, and nothing is written beside the file either.
+    (memory/utility.py). ``read_only``: writes raise UsageError, and file and index stay as they are (SQLite keeps two
+    files beside one that is read, in which processes tell each other of it).
     """
 
     name = "sqlite"

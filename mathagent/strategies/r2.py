@@ -12,14 +12,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from langgraph.graph import StateGraph
+from langgraph.graph import END, StateGraph
 from langgraph.runtime import Runtime
 from pydantic import Field, field_validator
 
 from mathagent.agents.blocks.equal_states import EMBEDDERS
 from mathagent.agents.blocks.expansion import Expansion, Writing, step_messages
 from mathagent.agents.blocks.recall import RECALL_PROMPTS, tell_recalled, with_recalled
-from mathagent.agents.blocks.step_hints import HINT_PROMPTS, describe, similar_problems, step_hint
+from mathagent.agents.blocks.step_hints import HINT_PROMPTS, describe, hint_giver, similar_problems, step_hint
 from mathagent.agents.blocks.tree import TREE_PROMPTS, Search, TreeConfig, tree_graph
 from mathagent.agents.blocks.tree_values import backed_up, chosen_expansions, rollout_reward
 from mathagent.agents.context import RunContext
@@ -47,7 +47,7 @@ class R2Config(TreeConfig):
 
 
 def build(config: R2Config) -> StateGraph[Any, Any, Any, Any]:
-    """recall → grow ⇄ grow → conclude."""
+    """recall → grow ⇄ grow → conclude → credit."""
 
     async def recall(state: SolveState, runtime: Runtime[RunContext]) -> dict[str, Any]:
         context, most = runtime.context, max(config.recall, config.pool)
@@ -68,6 +68,17 @@ def build(config: R2Config) -> StateGraph[Any, Any, Any, Any]:
         messages = step_messages(state.problem, steps, config.step, continues=continues, rest=True)
         return with_recalled(messages, [hit.experience for hit in state.found[: config.recall]], "reasoning")
 
+    async def credit(state: SolveState, runtime: Runtime[RunContext]) -> dict[str, Any]:
+        """Names what hints were taken from, beside what was shown as a whole."""
+        tree, pool = state.tree or SearchTree(), state.found[: config.pool]
+        found = [hit.experience for hit in pool]
+        gone_on_from = {node.parent for node in tree.nodes if node.parent is not None and not node.rest}
+        givers = [hint_giver(found, tree.steps(number), config.embedder) for number in sorted(gone_on_from)]
+        known = {one.id for one in state.recalled}
+        new = {one.id for one in givers if one is not None} - known
+        hinted = [hit for hit in pool if hit.experience.id in new]
+        return {"recalled": tell_recalled(runtime.context, hinted)} if hinted else {}
+
     def allot(tree: SearchTree, context: RunContext) -> Sequence[Expansion]:
         if tree.rounds >= config.iterations:
             return []
@@ -82,9 +93,11 @@ def build(config: R2Config) -> StateGraph[Any, Any, Any, Any]:
         writing=Writing(prompt=prompt),
         finishing=Writing(rest=True, prompt=finish),
     )
-    graph = tree_graph(config, search, begin="recall")
+    graph = tree_graph(config, search, begin="recall", end="credit")
     graph.add_node("recall", recall)
+    graph.add_node("credit", credit)
     graph.add_edge("recall", "grow")
+    graph.add_edge("credit", END)
     return graph
 
 

@@ -23,7 +23,7 @@ from mathagent.agents.blocks.code_loop import OBSERVATION_PROMPT, CodeLoopConfig
 from mathagent.agents.blocks.extract_best import extract_best
 from mathagent.agents.blocks.judging import BINARY_JUDGE, judge_responses
 from mathagent.agents.blocks.reason import stated_answer
-from mathagent.agents.blocks.recall import RecallingConfig, search_memory
+from mathagent.agents.blocks.recall import LEAST_TRUST, RecallingConfig, search_memory, without_turn_tokens
 from mathagent.agents.blocks.recollect import RECOLLECT_PROMPT, recollect
 from mathagent.agents.blocks.sample import draw
 from mathagent.agents.blocks.shared_store import best_responses, response_text, shared_response
@@ -133,7 +133,7 @@ def agent_prompt(
     shared = best_responses(candidates, state.scores, config.agents)
     own = mine[-1] if mine else None
     said = state.verdicts if config.explanations else {}
-    exemplars = [one.content for one in state.recalled if isinstance(one.content, Exemplar)]
+    exemplars = [without_turn_tokens(one.content) for one in state.recalled if isinstance(one.content, Exemplar)]
     return render(
         SOLVE_PROMPT,
         problem=problem_text(state.problem),
@@ -224,7 +224,8 @@ def build(config: XolverConfig) -> StateGraph[Any, Any, Any, Any]:
         return {"plan": "\n".join(names), "limit": limit}
 
     async def retrieve(state: SolveState, runtime: Runtime[RunContext]) -> dict[str, Any]:
-        query = Query(text=problem_text(state.problem), kinds=("exemplar",), limit=config.recall)
+        text = problem_text(state.problem)
+        query = Query(text=text, kinds=("exemplar",), limit=config.recall, least_trust=LEAST_TRUST)
         return {"recalled": await search_memory(runtime.context, query, max_tokens=config.recall_tokens)}
 
     async def attempt(state: SolveState, runtime: Runtime[RunContext]) -> dict[str, Any]:

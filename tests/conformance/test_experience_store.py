@@ -213,6 +213,19 @@ async def test_the_guard_keeps_out_the_problem_itself_and_fills_up_with_others(s
     assert {one.id for one in await found(store, asked, guard=asked)} == {one.id for one in others}
 
 
+async def test_the_guard_sees_a_short_problem_beside_what_else_is_said_of_it(store: ExperienceStore) -> None:
+    """A type of problem before it, or choices behind it, are most of the text by which it is found."""
+    asked = "What is 15% of 80?"
+    kind = "Percentages: a share of a whole number is to be taken"
+    template = Experience(content=Template(problem_type=kind, plan="Multiply.", problem=asked), trust="verified")
+    choices = ("a dozen of them", "a score of them", "none of these at all")
+    chosen = Experience(content=Exemplar(problem=asked, choices=choices, answer="A"), trust="graded")
+    other = Experience(content=Template(problem_type=kind, plan="Multiply."), trust="verified")
+    await store.add([template, chosen, other])
+    assert len(await found(store, asked)) == 3
+    assert [one.id for one in await found(store, asked, guard=asked)] == [other.id]
+
+
 @pytest.mark.parametrize(
     "text",
     [

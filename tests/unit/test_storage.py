@@ -89,3 +89,6 @@ def test_advice() -> None:
     assert storage_advice(sqlite3.DatabaseError("file is not a database"), path).endswith("a new one is made")
     assert storage_advice(sqlite3.OperationalError("database or disk is full"), path) == "free some disk space"
     assert "MATHAGENT_HOME" in storage_advice(sqlite3.OperationalError("unable to open database file"), path)
+    assert storage_advice(sqlite3.OperationalError("disk I/O error"), Path(__file__).parent).startswith(
+        "it is a folder"
+    )

@@ -4,8 +4,9 @@ Solved problems become turns of the chat (few-shot), the most similar one last; 
 notes before the question. What is found is chosen from a pool, under a token limit (prompt_window.py).
 
 What a wrong or hostile experience can do, and what is set against it:
-- A note that nobody has checked is quoted as data (tools/untrusted.py), a model's own word keeps no token of a chat
-  template: neither can begin a turn. A small model may still believe what a quotation says in plain words.
+- A note that nobody has checked is quoted as data (tools/untrusted.py), what a model or a problem's author wrote keeps
+  no token of a chat template, whatever vouches for the answer: neither can begin a turn. A small model may still
+  believe what a quotation says in plain words.
 - A solved problem is shown as a turn, and is imitated. So none is shown of which nobody says that it is right (trust
   "unchecked"), and none is written without a strong check, a reference or a person (memory/distil.py). One that is
   wrong nevertheless (a person erred, an imported file lied) is shown like any other. The event Recalled and
@@ -15,6 +16,7 @@ What a wrong or hostile experience can do, and what is set against it:
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, Literal, Self
@@ -55,6 +57,11 @@ LEAST_TRUST: Trust = "judged"
 """Of a solved problem that is shown as a turn of the chat: a model takes it for right."""
 _POOL = 3
 """Experiences considered for each that is shown."""
+_TURN_TOKEN = re.compile(
+    r"<(?=[|｜])|<(?=/?(?:s|bos|eos|start_of_turn|end_of_turn|tool_call|tool_response|think)>)"
+    r"|\[(?=/?(?:INST|SYSTEM_PROMPT|AVAILABLE_TOOLS|TOOL_CALLS|TOOL_RESULTS)\])"
+)
+"""Where a token begins by which chat templates open and close turns. ``<|`` is no Python."""
 
 
 class RecallingConfig(StrategyConfig):
@@ -156,14 +163,15 @@ def newly_offered(state: SolveState, form: ExemplarForm) -> list[Experience]:
 
 
 async def search_memory(context: RunContext, query: Query, *, max_tokens: int = 0) -> list[Experience]:
-    """The best experiences for ``query``, best first, that together fit ``max_tokens`` (estimated; 0: no limit).
+    """The best experiences for ``query`` that are more alike than chance, best first, and together fit ``max_tokens``
+    (estimated; 0: no limit).
 
     Tells the run what was found. Without memory nothing is; a store that cannot be read is a warning, not the end of
     a solve.
     """
     if context.memory is None:
         return []
-    hits = await find_hits(context, query)
+    hits = [hit for hit in await find_hits(context, query) if hit.alike]
     return tell_recalled(context, within(hits, max_tokens, most=query.limit) if max_tokens else hits)
 
 
@@ -185,12 +193,34 @@ def with_recalled(
 
 def _exemplar_turns(experience: Experience, form: ExemplarForm) -> tuple[Message, ...]:
     content = experience.content
-    shown = getattr(content, form) if isinstance(content, Exemplar) else ""
-    if not isinstance(content, Exemplar) or not shown:
+    if not isinstance(content, Exemplar):
+        return ()
+    content = without_turn_tokens(content)
+    shown = getattr(content, form)
+    if not shown:
         return ()
     asked = problem_text(Problem(text=content.problem, choices=content.choices))
     reply = f"```python\n{shown}\n```" if form == "program" else shown
     return (Message(role="user", content=asked), Message(role="assistant", content=reply))
+
+
+def without_turn_tokens(content: Exemplar) -> Exemplar:
+    """``content`` with every token broken by which it could begin a turn of its own; programs stay what they are.
+
+    Who posed the problem, and the model that solved it, may have written one, and nobody who confirms an answer looks
+    for that. Pure.
+    """
+
+    def broken(text: str) -> str:
+        return _TURN_TOKEN.sub(r"\g<0> ", text)
+
+    return Exemplar(
+        problem=broken(content.problem),
+        choices=tuple(map(broken, content.choices)),
+        program=broken(content.program),
+        reasoning=broken(content.reasoning),
+        answer=broken(content.answer),
+    )
 
 
 def is_shown(experience: Experience, form: ExemplarForm) -> bool:
@@ -208,8 +238,8 @@ def shown_tokens(experience: Experience, forms: Sequence[ExemplarForm]) -> int:
 def note_text(experience: Experience) -> str:
     """A lesson, template or fact as a note for a model, of NOTE_CHARACTERS at most; "" for what is no note.
 
-    What nobody has checked (``trust`` "unchecked") is quoted: it is data, whatever it says. What a model said of it
-    ("judged") keeps no token that chat templates look for. Pure.
+    What nobody has checked (``trust`` "unchecked") is quoted: it is data, whatever it says. What a model wrote (a
+    lesson, a template, what is "judged") keeps no token that chat templates look for. Pure.
     """
     content = experience.content
     match content:
@@ -225,7 +255,8 @@ def note_text(experience: Experience) -> str:
     if experience.trust == "unchecked":
         source = experience.provenance.source or "memory"
         return quote_untrusted(note, source=source, max_chars=NOTE_CHARACTERS)
-    note = " ".join((neutralised(note) if experience.trust == "judged" else note).split())
+    by_model = experience.trust == "judged" or not isinstance(content, Fact)
+    note = " ".join((neutralised(note) if by_model else note).split())
     return note if len(note) <= NOTE_CHARACTERS else f"{note[: NOTE_CHARACTERS - 1]}…"
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import lru_cache
 from itertools import pairwise
+from typing import NamedTuple
 
 from mathagent.agents.blocks.equal_states import load_embedder
 from mathagent.agents.blocks.recall import LEAST_TRUST, find_hits
@@ -57,21 +58,43 @@ def reasoning_of(experience: Experience) -> str:
 
 def step_hint(found: Sequence[Experience], steps: Sequence[str], embedder: str) -> str:
     """What followed the step most like the latest of ``steps`` in the solutions ``found``; "" where none is alike."""
-    pairs = _pairs(tuple(reasoning_of(one) for one in found))
-    if not pairs or not steps:
+    best = _most_alike(found, steps, embedder)
+    if best is None:
         return ""
-    model = load_embedder(embedder)
-    vectors = model.embed([steps[-1], *(similar for similar, _ in pairs)])
-    likeness = (vectors[1:] @ vectors[0]).tolist()
-    best = max(range(len(pairs)), key=lambda place: likeness[place])
-    if likeness[best] <= model.chance_similarity:
-        return ""
-    similar, following = (neutralised(text)[:HINT_CHARACTERS] for text in pairs[best])
+    similar, following = (neutralised(text)[:HINT_CHARACTERS] for text in (best.similar, best.following))
     (hint,) = render("r2/hint", similar=similar, following=following)
     return hint.content
 
 
+def hint_giver(found: Sequence[Experience], steps: Sequence[str], embedder: str) -> Experience | None:
+    """The experience that ``step_hint`` takes its hint from; None where it gives none."""
+    best = _most_alike(found, steps, embedder)
+    return None if best is None else found[best.place]
+
+
+class _Pair(NamedTuple):
+    """A step and the one behind it, of the solution at ``place``."""
+
+    place: int
+    similar: str
+    following: str
+
+
+def _most_alike(found: Sequence[Experience], steps: Sequence[str], embedder: str) -> _Pair | None:
+    pairs = _pairs(tuple(reasoning_of(one) for one in found))
+    if not pairs or not steps:
+        return None
+    model = load_embedder(embedder)
+    vectors = model.embed([steps[-1], *(pair.similar for pair in pairs)])
+    likeness = (vectors[1:] @ vectors[0]).tolist()
+    best = max(range(len(pairs)), key=lambda place: likeness[place])
+    return None if likeness[best] <= model.chance_similarity else pairs[best]
+
+
 @lru_cache(maxsize=64)
-def _pairs(solutions: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
-    """Each step of each solution, with the one behind it."""
-    return tuple(pair for text in solutions for pair in pairwise(split_steps(text)))
+def _pairs(solutions: tuple[str, ...]) -> tuple[_Pair, ...]:
+    return tuple(
+        _Pair(place, similar, following)
+        for place, text in enumerate(solutions)
+        for similar, following in pairwise(split_steps(text))
+    )

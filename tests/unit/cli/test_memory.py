@@ -242,6 +242,18 @@ def test_forget_wants_one_way_to_say_what(memory: Command) -> None:
     assert len(held()) == 4
 
 
+def test_what_cannot_be_read_can_be_forgotten(memory: Command, tmp_path: Path) -> None:
+    path = tmp_path / "other.db"
+    filled(EGGS, HERON, memory=path)
+    with sqlite3.connect(path) as connection:
+        connection.execute("""UPDATE experiences SET provenance = '{"stars":5}' WHERE id = ?""", (EGGS.id,))
+    connection.close()
+    assert memory("export", "--memory", path) == 1
+    assert f"{EGGS.id} cannot be read" in memory.err
+    assert memory("forget", EGGS.id, "--yes", "--memory", path) == 0
+    assert held(path) == [HERON]
+
+
 def test_forget_asks_a_person_and_refuses_without_one(memory: Command, monkeypatch: pytest.MonkeyPatch) -> None:
     filled(*ALL)
     piped(monkeypatch, b"y\n")

@@ -65,6 +65,15 @@ async def measure(
         return store.run(grid.run.id), store.run_records(grid.run.id), heard
 
 
+async def test_a_memory_to_be_read_must_be_there(store: RecordStore, tmp_path: Path) -> None:
+    """Else a name with a slip in it would be measured as a memory that holds nothing of use."""
+    missing = tmp_path / "memroy.db"
+    with pytest.raises(UsageError, match="there is no memory"):
+        await measure(store, [doubles("a", 1)], models=[model(tmp_path, "one", "\\boxed{0}")], memory=str(missing))
+    assert store.runs() == []
+    assert not missing.exists()
+
+
 async def test_data_sets_by_arms_by_models_are_one_run(store: RecordStore, tmp_path: Path) -> None:
     right = [f"\\boxed{{{2 * n}}}" for n in (0, 1, 5, 6, 7)]
     run, records, heard = await measure(

@@ -52,6 +52,14 @@ async def test_out_and_in_again(
         ('{"content":{"kind":"novel"}}', "content"),
         ('{"content":{"kind":"fact","title":"t","statement":"s"},"stars":5}', "stars"),
         ('{"content":{"kind":"fact","title":"t","statement":"s"},"uses":-1}', "uses"),
+        ('{"content":{"kind":"fact","title":"t","statement":"s"},"uses":1000000000000000000000}', "uses"),
+        ('{"content":{"kind":"fact","title":"t","statement":"s"},"uses":1,"successes":2}', "successes"),
+        ('{"content":{"kind":"fact","title":"t","statement":"s"},"provenance":{"created":Infinity}}', "created"),
+        ('{"content":{"kind":"fact","title":"t","statement":"s"},"provenance":{"created":NaN}}', "created"),
+        (
+            '{"content":{"kind":"statistics","problem":"p","strategy":"s","model":"m","success":true,"seconds":NaN}}',
+            "seconds",
+        ),
     ],
 )
 async def test_a_wrong_line_is_named(tmp_path: Path, line: str, fault: str) -> None:

@@ -90,6 +90,46 @@ def test_choices_are_compared_as_they_are_stored() -> None:
     assert not guard.forbids("How wide is the river?\nAbout a mile\nTwo miles")
 
 
+@pytest.mark.parametrize(
+    ("asked", "stored"),
+    [
+        (r"Compute $\dbinom{8}{4}$.", r"Evaluate $\binom{8}{4}$."),
+        ("What is 17*23?", "Compute $17 \\times 23$."),
+        (r"What is the value of $\sin 60^\circ$?", r"Compute $\sin 60^{\circ}$."),
+        ("Simplify $\\sqrt{180}$.", "Write $\\sqrt{180}$ in simplest form."),
+        ("Solve $x^2 - 5x + 6 = 0$.", "Find all solutions of $x^2-5x+6=0$."),
+    ],
+)
+def test_a_short_problem_is_the_same_however_it_is_asked(asked: str, stored: str) -> None:
+    assert LeakGuard(asked).kinship(stored) == "same"
+    assert LeakGuard(stored).kinship(asked) == "same"
+
+
+def test_a_short_problem_with_other_numbers_is_known_however_it_is_asked() -> None:
+    guard = LeakGuard("Find the units digit of $18^6.$")
+    assert guard.kinship("What is the units digit of $3^{2004}$?") == "other-numbers"
+    assert guard.kinship("What is the tens digit of $18^6$?") is None
+    assert LeakGuard("Factor $x^2 - 9$.").kinship("Expand $x^2 - 9$.") is None
+    assert LeakGuard("What is $12 + 5$?").kinship("Compute $7 + 9$.") is None
+    assert LeakGuard("What is it?").kinship("Find the value.") is None
+
+
+def test_a_note_that_holds_a_short_problem_leaks() -> None:
+    note = "Logarithms\nA worked example: evaluate $\\log_2(4^2)$, which is 4, since $4^2 = 2^4$."
+    assert LeakGuard("What is $\\log_2 (4^2)$?").kinship(note) == "part"
+    assert not LeakGuard("What is $\\log_2 (8^2)$?").forbids(note)
+    assert not LeakGuard("Compute $\\sin 60^\\circ$.").forbids(
+        "Trigonometry\nThe sine of 60 degrees is sqrt(3)/2."
+    )
+
+
+def test_choices_do_not_hide_a_problem_with_numbers_of_its_own() -> None:
+    problem = Problem(text="What is 15% of 80?", choices=("a dozen", "a score", "none of these"))
+    assert LeakGuard(problem_text(problem)).kinship("Compute 15% of 80.") == "same"
+    which = Problem(text="Which of these is true?", choices=("Dogs bark.", "Cows fly."))
+    assert not LeakGuard(problem_text(which)).forbids("Which of these is true?\nIce is hot.\nFire is cold.")
+
+
 def test_a_template_that_quotes_the_problem_leaks() -> None:
     template = Template(problem_type="packing rectangles", plan="Divide the sides.", problem=TILES)
     assert LeakGuard(TILES).forbids(template.key_text)

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mathagent.memory.experience import (
+    MOST_USES,
     TRUST_ORDER,
     Content,
     Exemplar,
@@ -34,6 +35,10 @@ SAME = {
     "words": (
         Exemplar(problem=TEXT, answer="7", reasoning="3 and 4"),
         Exemplar(problem=TEXT, answer="7", reasoning="count"),
+    ),
+    "an answer's spelling": (
+        Exemplar(problem=TEXT, answer=r"\dfrac{1}{2}", reasoning="3 and 4"),
+        Exemplar(problem=TEXT, answer="1/2", reasoning="3 and 4"),
     ),
     "lesson": (
         Lesson(problem=TEXT, mistake="Added them twice.", fix="add once"),
@@ -113,6 +118,12 @@ def test_the_winner_keeps_its_own_evidence() -> None:
     )
     for both in (merged(proved, judged), merged(judged, proved)):
         assert both == proved.model_copy(update={"uses": 3, "successes": 1, "subject": "fruit"})
+
+
+def test_counts_that_are_added_up_can_be_stored() -> None:
+    most = of(Exemplar(problem=TEXT, answer="7", program="7"), uses=MOST_USES, successes=MOST_USES)
+    both = merged(most, of(Exemplar(problem=TEXT, answer="7", program="3 + 4"), uses=9, successes=9))
+    assert Experience.model_validate_json(both.model_dump_json()) == both
 
 
 counted = st.tuples(st.sampled_from(TRUST_ORDER), st.integers(0, 9), st.integers(0, 9)).map(

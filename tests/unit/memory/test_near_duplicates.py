@@ -33,6 +33,7 @@ TOKENS = st.lists(st.sampled_from(["a", "b", "c", "#", "+"]), max_size=12)
         (r"What is $3+4$?", "what is 3 + 4"),
         (r"\text{What is }\left(3+4\right)?", "what is ( 3 + 4 )"),
         (r"$\dfrac{1}{2}$ and $\frac12$ and ½ and 1/2", "1 / 2 and 1 / 2 and 1 / 2 and 1 / 2"),
+        (r"$\dfrac{\sqrt{3}}{2} \tbinom{8}{4} \cfrac{a}{\dfrac1b}$", "frac sqrt 3 2 binom 8 4 a / frac 1 b"),
         ("1,234,567 people paid $5.00", "1234567 people paid 5"),
         (r"$10{,}000$ and $10,\!000$", "10000 and 10000"),
         ("x² ≤ 2π", "x ^ 2 le 2 pi"),

@@ -39,7 +39,7 @@ experiences = st.builds(
     evidence=st.lists(st.builds(Check, program=text, expected=text, claim=text), max_size=2).map(tuple),
     subject=text,
     score=st.none() | st.floats(0, 1),
-    uses=st.integers(0, 9),
+    uses=st.integers(9, 99),
     successes=st.integers(0, 9),
 )
 

@@ -52,6 +52,17 @@ async def test_similar_problems_come_first_and_steps_are_hinted_at() -> None:
     assert [one.id for one in run.state.recalled] == [solved().id]
 
 
+async def test_what_a_hint_was_taken_from_was_shown() -> None:
+    """Though it stands among the many that are not shown as a whole."""
+    store = FakeStore([solved(), solved(reasoning="Nothing of the kind.\n\nAt all.")])
+    run, events = await graph_solve(
+        STRATEGY, ScriptedBackend(respond), PROBLEM, store=store, scorer=SCORER, recall=0, pool=8
+    )
+    assert [one.id for one in run.state.recalled] == [solved().id]
+    told = [one.id for event in events if isinstance(event, Recalled) for one in event.found]
+    assert told == [solved().id]
+
+
 async def test_a_step_like_none_that_is_known_has_no_hint() -> None:
     def other(request: ChatRequest, sample: int) -> str:
         text = respond(request, sample)
