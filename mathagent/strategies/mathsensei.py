@@ -253,6 +253,6 @@ STRATEGY = Strategy(
         *ASK_PROMPTS,
     ),
     kind="tools",
-    calls=(2, 10),
+    calls=(2, 11),
     needs=("sandbox", "tools"),
 )

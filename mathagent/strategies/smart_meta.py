@@ -142,7 +142,7 @@ def build(config: SmartMetaConfig) -> StateGraph[Any, Any, Any, Any]:
             cost_weight=config.cost_weight,
         )
         order = explored(estimates, epsilon=config.epsilon, key=f"{problem.content_hash()} {context.seed}")
-        plan = explained(order)
+        plan = explained(order, best=estimates[0])
         context.emit(PlanMade(text=plan))
         return {"plan": plan, "ranking": tuple(one.strategy for one in order)}
 

@@ -36,7 +36,7 @@ from mathagent.agents.state import Draft, SolveState, WrongStep
 from mathagent.agents.strategy import Strategy, StrategyConfig
 from mathagent.events import CandidateProposed
 from mathagent.memory.base import Query
-from mathagent.memory.experience import Exemplar, Experience
+from mathagent.memory.experience import Exemplar, Experience, StrategyStatistics
 from mathagent.prompts import render
 from mathagent.types import Answer, Candidate, Failure, Problem, SamplingParams, Solution, Step, Value
 
@@ -125,12 +125,20 @@ async def inspect(
 
 
 def learn(solution: Solution, found: Sequence[Experience]) -> list[Experience]:
-    """``found``, solutions in it without their tags, and the method behind the answer where the answer holds. Pure."""
-    held = next((one for one in found if one.kind == "exemplar"), None)
+    """``found``, solutions in it without their tags, and the method behind the answer where the answer holds. Pure.
+
+    That it holds is said by the solution that is kept or, where it is too long for that, by how the strategy fared.
+    """
+    held = next((one for one in found if one.kind == "exemplar" or _tells_of_success(one)), None)
     if held is None:
         return list(found)
-    methods = [held.model_copy(update={"content": one.content, "score": None}) for one in templates_of(solution)]
+    update = {"score": None, "evidence": solution.certificate}
+    methods = [held.model_copy(update={**update, "content": one.content}) for one in templates_of(solution)]
     return [*map(untagged, found), *methods]
+
+
+def _tells_of_success(experience: Experience) -> bool:
+    return isinstance(experience.content, StrategyStatistics) and experience.content.success
 
 
 def untagged(experience: Experience) -> Experience:

@@ -128,6 +128,8 @@ _MODULAR: list[tuple[Operation, re.Pattern[str]]] = [
     ("power_mod", re.compile(rf"(\d+) ?(?:\^|\*\*) ?\(?(\d+)\)?{_MODULUS}", re.I)),
 ]
 _QUESTION = re.compile(r"^(?:(?:please|what(?:'s| is| are)|find|give|determine) )+", re.I)
+_SHARE_OF = re.compile(r"(?<=[\d%)]) of (?=[\w(])")
+"""20% of 80, 3/4 of 80: a product."""
 _WORD = re.compile(r"[A-Za-z]{3,}|\b(?:an|as|at|by|if|in|is|of|on|or|to)\b")
 _MATHEMATICAL = re.compile(
     r"(?:arc|a)?(?:sin|cos|tan|cot|sec|csc)h?|sqrt|log|exp|abs|gcd|lcm|mod|floor|ceil(?:ing)?|max|min|binomial"
@@ -217,4 +219,4 @@ def _bare(text: str) -> SymbolicRequest | None:
 
 def _is_mathematics(text: str) -> bool:
     """Whether the longer words of ``text`` are all names of functions."""
-    return all(_MATHEMATICAL.fullmatch(word.lower()) for word in _WORD.findall(text))
+    return all(_MATHEMATICAL.fullmatch(word.lower()) for word in _WORD.findall(_SHARE_OF.sub("*", text)))

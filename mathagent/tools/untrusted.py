@@ -37,9 +37,9 @@ _ROLES = (
     "system|user|human|assistant|ai|bot|developer|model|tool|function|instructions?|input|response|question|answer"
     r"|thought|action|action[ _]input|action[ _]name|arguments|observation|final[ _]answer|final[ _]query|query"
 )
-_TURN = re.compile(rf"(?im)^([^\w\n]{{0,40}}(?:{_ROLES}))([^\w\n]*:)")
-"""The start of a line that reads like another turn of the conversation, or a step of an agent; all colons before its
-next word, of which each alone would make it one."""
+_TURN = re.compile(rf"(?im)^([^\w\n]{{0,40}}(?:{_ROLES})(?:[^\w\n]{{0,4}}\d{{1,4}})?)([^\w\n]*:)")
+"""The start of a line that reads like another turn of the conversation, or a step of an agent, numbered or not; all
+colons before its next word, of which each alone would make it one."""
 
 
 def quote_untrusted(text: str, *, source: str, max_chars: int) -> str:

@@ -79,9 +79,10 @@ def explored(estimates: Sequence[Estimate], *, epsilon: float, key: str) -> list
     return [first, *(one for one in estimates if one is not first)]
 
 
-def explained(order: Sequence[Estimate]) -> str:
-    """Why the strategies are tried in this order, a line each."""
-    best = max(order, key=lambda one: one.score, default=None)
+def explained(order: Sequence[Estimate], best: Estimate | None = None) -> str:
+    """Why the strategies are tried in this order, a line each. ``best`` is the one whose turn it is without exploring
+    (default: the first with the best score)."""
+    best = best or max(order, key=lambda one: one.score, default=None)
     lines = []
     for number, one in enumerate(order, start=1):
         known = (
@@ -89,7 +90,7 @@ def explained(order: Sequence[Estimate]) -> str:
             if one.weight
             else "nothing is known of it"
         )
-        exploring = number == 1 and best is not None and one.score < best.score
+        exploring = number == 1 and one is not best
         lines.append(f"{number}. {one.strategy}: {known}{'; tried to explore' if exploring else ''}")
     return "\n".join(lines)
 

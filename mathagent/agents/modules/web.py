@@ -12,6 +12,7 @@ from mathagent.agents.modules.pipeline import Found, Pipeline
 from mathagent.agents.reply_ladder import Reading, read
 from mathagent.agents.role import Role
 from mathagent.agents.state import Finding
+from mathagent.tools.untrusted import neutralised
 from mathagent.types import SamplingParams, Step, Value
 
 SEARCHER = Role("searcher", "mathsensei/web_query", SamplingParams(max_tokens=128))
@@ -51,6 +52,6 @@ async def web(pipeline: Pipeline) -> Found:
         draft, limit = await pipeline.write(EXTRACTOR, prompt, attempt=number)
         if draft.completion is not None:
             steps.append(Step(kind="thought", text=draft.completion.text))
-            useful.append(draft.completion.text.strip())
+            useful.append(neutralised(draft.completion.text).strip())  # a page may have it write a token anew
     text = "\n".join(one for one in useful if one.strip(" .*").lower() not in ("", "none"))
     return Finding(module="web", title="Found by a web search", text=text, steps=tuple(steps)), limit

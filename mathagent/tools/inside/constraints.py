@@ -53,7 +53,8 @@ def _best(read: ConstraintReader, constraints: list[Any], goal: str, largest: bo
     optimizer = z3.Optimize()
     optimizer.set("timeout", timeout_ms)
     optimizer.add(constraints)
-    value = read.number(goal)
+    value, sound = read.number(goal)
+    optimizer.add(sound)
     handle = optimizer.maximize(value) if largest else optimizer.minimize(value)
     status = optimizer.check()
     if status != z3.sat:

@@ -77,7 +77,7 @@ def _on_interval(objective: Any, unknown: Any, bounds: tuple[Any, Any], largest:
     x = sympy.Symbol(str(unknown), real=True)
     objective = objective.subs(unknown, x)
     lower, upper = bounds
-    domain = sympy.Interval(lower, upper)
+    domain = sympy.Interval(lower, upper, left_open=bool(unknown.is_positive and lower == 0))
     if continuous_domain(objective, x, domain) == sympy.S.EmptySet:
         raise Unreadable("the expression is not defined there")
     best = (maximum if largest else minimum)(objective, x, domain)

@@ -99,6 +99,11 @@ def _mod_inverse(number: int, modulus: int) -> int:
     return pow(number, -1, modulus)
 
 
+def _permutations(number: int, places: int | None = None) -> Any:
+    """Orders of ``places`` of so many things; of all of them where that is not said, of which nP says another thing."""
+    return nP(number, number if places is None else places)
+
+
 def _eigenvalues(square: Any) -> list[Any]:
     return [value for value, count in square.eigenvals().items() for _ in range(count)]
 
@@ -159,7 +164,7 @@ NUMBER_THEORY: dict[str, Callable[..., Any]] = {
 }
 COMBINATORICS: dict[str, Callable[..., Any]] = {
     "binomial": sympy.binomial,
-    "permutations": _on_integers(nP),
+    "permutations": _on_integers(_permutations),
     "derangements": sympy.subfactorial,
     "partitions": lambda number: sympy.partition(whole(number)),
     "stirling1": _on_integers(lambda n, k: stirling(n, k, kind=1)),

@@ -106,7 +106,10 @@ def _product(request: Request) -> str:
 def _over_range(request: Request, kind: Any) -> str:
     expression = request.expression()
     name = request.variable(expression)
-    whole = kind(expression, (name, request.end("lower"), request.end("upper")))
+    lower, upper = request.end("lower"), request.end("upper")
+    if (upper - lower).is_negative:  # SymPy goes on backwards, with a minus
+        return f"{0 if kind is sympy.Sum else 1}: there is nothing from {lower} to {upper}"
+    whole = kind(expression, (name, lower, upper))
     found = whole.doit()
     if found.has(sympy.Sum, sympy.Product):
         if found.free_symbols:
@@ -141,6 +144,9 @@ def _extreme(largest: bool) -> Callable[[Request], str]:
         objective = request.read.expression(request.texts[0])
         constraints = [relation for text in request.texts[1:] for relation in request.read.relations(text)]
         unknowns = request.unknowns(objective, *constraints)
+        bounded = request.given("lower") or request.given("upper")
+        if bounded and (constraints or len(unknowns) > 1):
+            raise Unreadable("lower and upper are for one variable without constraints; use the tool z3")
         least = sympy.S.Zero if request.domain == "positive" else -sympy.oo
         bounds = request.end("lower", least), request.end("upper", sympy.oo)
         return worded(extremes.extreme(objective, constraints, unknowns, bounds, largest))

@@ -48,6 +48,7 @@ _RELATION = re.compile(r"(<=|>=|!=|==|=|<|>)")
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 _CALL = re.compile(r"([A-Za-z]\w+|[fghFGH])\(")
 _FOREIGN = re.compile(r"[^A-Za-z0-9_\s+\-*/%!(),.\[\]]|\.\s*[A-Za-z_]|__")
+_MIXED = re.compile(r"(?<![\w.^_/])(?<!\*\*)(\d+)(?:\s*\\frac\{(\d+)\}\{(\d+)\}|\s+(\d+)/(\d+)(?![\w.(^]))")
 _BRACED = [
     (re.compile(pattern), replacement)
     for pattern, replacement in [
@@ -86,6 +87,8 @@ _PLAIN = [
         (r"\blambda\b", "lamda"),
         (r"(\w+)\s+choose\s+(\w+)", r"binomial(\1,\2)"),
         (r"\s+mod\s+", "%"),
+        (r"%\s*of(?=[\s\d(])", "/100*"),
+        (r"(?<=[\d)])\s+of\s+(?=[\w(])", "*"),  # 3/4 of 80
         (r"%(?!\s*[\w(])", "/100"),
         (r"\b(sin|cos|tan|ln|log)([a-z])\b", r"\1 \2"),
         (  # the function of the next number and letters: sin 2x cos x, sin^2 x, ln 2, cos pi/3
@@ -205,6 +208,7 @@ def _is_function(name: str, source: str) -> bool:
 
 def _plain(text: str) -> str:
     """Tidied LaTeX as arithmetic that Python's tokeniser knows."""
+    text = _MIXED.sub(_sum_of_mixed, text)
     previous = None
     while previous != text:
         previous = text
@@ -213,6 +217,12 @@ def _plain(text: str) -> str:
     for pattern, replacement in _PLAIN:
         text = pattern.sub(replacement, text)
     return text
+
+
+def _sum_of_mixed(match: re.Match[str]) -> str:
+    """``3 1/2`` as a sum, as answers are read (answers/rational.py); with an improper fraction it is a product."""
+    whole, above, below = (part for part in match.groups() if part)
+    return f"({whole}+{above}/{below})" if int(above) < int(below) else match[0]
 
 
 def _with_real_roots(found: Any) -> Any:

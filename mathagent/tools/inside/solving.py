@@ -36,6 +36,8 @@ def solve(relations: list[Any], unknowns: list[Any], domain: str) -> str:
     if any(isinstance(one, INEQUALITIES) for one in relations):
         return _inequalities(relations, unknowns, domain)
     equations = [one.lhs - one.rhs for one in relations]
+    if all(sympy.expand(one) == 0 for one in equations):  # SymPy says that 0 = 0 has no solution
+        return f"true for all values of {', '.join(map(str, unknowns))}"
     if len(equations) == 1 and len(unknowns) == 1:
         return _one_unknown(equations[0], unknowns[0], domain)
     if domain == "integer" and len(equations) == 1:
@@ -45,9 +47,28 @@ def solve(relations: list[Any], unknowns: list[Any], domain: str) -> str:
     found = [one for one in found if all(_fits(equation, one) for equation in equations)]
     if not found:
         return _NONE[domain]
-    return "\n".join(
-        ", ".join(f"{name} = {with_decimal(one[name])}" for name in unknowns if name in one) for one in found
-    )
+    lines = {
+        ", ".join(f"{name} = {with_decimal(one[name])}" for name in unknowns if name in one): [*one.values()]
+        for one in found
+    }
+    return _lines_of(lines, domain)
+
+
+def _lines_of(values: dict[str, list[Any]], domain: str) -> str:
+    """The lines that tell solutions (line → its values), some with variables in them. Where complex numbers are not
+    wanted, those with i beside a variable are only counted: nobody can say for which of its values they are real.
+
+    Raises NotImplementedError where there are no others.
+    """
+
+    def is_doubtful(value: Any) -> bool:
+        return bool(domain != "complex" and value.free_symbols and value.has(sympy.I))
+
+    plain = [line for line, those in values.items() if not any(map(is_doubtful, those))]
+    if values and not plain:
+        raise NotImplementedError("all solutions that were found have i in them, and real ones may be among them")
+    left = len(values) - len(plain)
+    return "\n".join([*plain, f"({left} more with i in them)"] if left else plain)
 
 
 def _may_be_in(value: Any, domain: str) -> bool:
@@ -79,7 +100,7 @@ def _fits(equation: Any, point: dict[Any, Any]) -> bool:
 def _one_unknown(equation: Any, unknown: Any, domain: str) -> str:
     if equation.free_symbols - {unknown}:
         found = sympy.solve(equation, unknown)
-        return "\n".join(f"{unknown} = {one}" for one in found) or "no solution"
+        return _lines_of({f"{unknown} = {one}": [one] for one in found}, domain) or "no solution"
     if domain == "integer":  # a symbol that is a whole number makes SymPy miss solutions: filter instead
         free = sympy.Symbol(str(unknown), real=True)
         equation, unknown = equation.subs(unknown, free), free

@@ -111,6 +111,14 @@ def test_the_order_is_explained() -> None:
     assert "tried to explore" in explained(estimates[::-1]).splitlines()[0]
 
 
+def test_exploring_is_told_where_nothing_is_known_of_any() -> None:
+    estimates = ranked([])
+    order = explored(estimates, epsilon=1, key="")
+    first, *others = explained(order, best=estimates[0]).splitlines()
+    assert first == f"1. {order[0].strategy}: nothing is known of it; tried to explore"
+    assert not any("explore" in line for line in (*others, explained(estimates, best=estimates[0])))
+
+
 WHERE = Provenance(run="s1", model="m", strategy="smart-meta")
 REJECTED = Trial(strategy="a", answer="14", candidate=0, judgement="incorrect", tokens=50)
 ACCEPTED = Trial(strategy="b", answer="6", candidate=1, judgement="correct", accepted=True, tokens=70)

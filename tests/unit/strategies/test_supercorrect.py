@@ -12,7 +12,8 @@ from mathagent.agents.correction_pair import correction_pair
 from mathagent.budget import Budget
 from mathagent.errors import BackendError
 from mathagent.events import Recalled
-from mathagent.memory.experience import Exemplar, Experience, Lesson, Template
+from mathagent.memory.distil import experiences_of
+from mathagent.memory.experience import Exemplar, Experience, Lesson, Provenance, Template
 from mathagent.models.base import Capabilities
 from mathagent.models.scripted import Reply, ScriptedBackend
 from mathagent.solver import Solver
@@ -204,6 +205,16 @@ async def test_the_method_is_kept_where_the_answer_holds() -> None:
     assert isinstance(solved_one.content, Exemplar)
     assert solved_one.content.reasoning == ("Take 3.\nThree squared is 9.\nNot 6.\nSo 9.\nThe answer is 9.")
     assert learn(solution, []) == []
+
+
+async def test_the_method_is_kept_of_a_solution_that_is_too_long_to_be_shown() -> None:
+    long = RIGHT.replace("Take 3.", "Take 3. " + "It is odd. " * 200)
+    solution = await solved(drawn(long), inspects(None))
+    for right, kinds in ((True, ["statistics", "template"]), (False, ["lesson", "statistics"])):
+        found = experiences_of(solution, reference_grade=right, person=None, provenance=Provenance(run="s1"))
+        kept = learn(solution, found)
+        assert [one.kind for one in kept] == kinds
+        assert kept[-1].trust == "graded"
 
 
 async def test_a_solver_that_learns_keeps_the_method_and_shows_it_next_time() -> None:

@@ -76,6 +76,14 @@ def solved(variables: str, *constraints: str, **fields: Any) -> str:
             "no largest value: x comes as near as one likes to 3 without taking it",
         ),
         ("x", ["x > 3", "x < 3"], {"maximize": "x"}, "no solution"),
+        ("d", ["20 % d == 2", "0 <= d < 3"], {}, "no solution"),
+        ("x, y", ["x/y == 2", "x == 1"], {}, "no solution"),
+        ("x, y", ["y == 0 or x/y == 2", "x == 1"], {}, "x = 1, y = 0\n(the only solution)"),
+        ("x, y", ["not x/y == 2", "x == 2", "0 <= y <= 1"], {}, "no solution"),
+        ("x, y", ["!(!(x % y == 0))", "x == 3", "0 <= y < 2"], {}, "x = 3, y = 1\n(the only solution)"),
+        ("x", ["(6 // x if x > 0 else 1) == 1", "0 <= x < 4"], {}, "x = 0\n(the only solution)"),
+        ("x", ["(1 if x == 0 else 6 // x) == 1", "x < 4"], {}, "x = 0\n(the only solution)"),
+        ("x", ["0 <= x <= 3"], {"maximize": "6 // x"}, "largest 6 // x = 6 at x = 1"),
     ],
 )
 def test_constraints(variables: str, constraints: list[str], fields: dict[str, Any], text: str | None) -> None:
@@ -128,8 +136,13 @@ def test_it_agrees_with_trying_all(numbers: tuple[int, int, int], sign: str) -> 
         ("x ** 100 == 1", "an exponent"),
         ("x ** x == 1", "an exponent"),
         ("x // 0 == 1", "not positive"),
+        ("x % -3 == 1", "not positive"),
+        ("x / 0 == 1", "divides by 0"),
         ("sin(x) == 1", "sin(…) with 1 values"),
         ("x and x > 1", "mixes numbers and truth values"),
+        ("abs(x > 1) == 1", "mixes numbers and truth values"),
+        ("(x > 1) < (x > 2)", "mixes numbers and truth values"),
+        (f"x {'+ 1 ' * 3000} == 1", "is too long"),
         ("x is 3", "a comparison"),
     ],
 )

@@ -75,6 +75,8 @@ from mathagent.tools.query_phrases import MAX_CHARACTERS, read_query
         ("determinant of the matrix {{1,2},{3,4}}", {"operation": "det", "expression": "{{1,2},{3,4}}"}),
         ("simplify (x^2-1)/(x-1)", {"operation": "simplify", "expression": "(x^2-1)/(x-1)"}),
         ("5!", {"operation": "evaluate", "expression": "5!"}),
+        ("What is 20% of 80?", {"operation": "evaluate", "expression": "20% of 80"}),
+        ("3/4 of 80", {"operation": "evaluate", "expression": "3/4 of 80"}),
         ("2 + sqrt(2)", {"operation": "evaluate", "expression": "2 + sqrt(2)"}),
     ],
 )
