@@ -252,6 +252,8 @@ class _Reader:
             value, self.place = _JSON.raw_decode(self.text, self.place)
         except json.JSONDecodeError:
             self.fail("a value is missing: JSON, or a word")
+        except (ValueError, RecursionError):  # a number of thousands of digits, or lists within lists within …
+            self.fail("a value is too large")
         return value
 
 

@@ -17,7 +17,10 @@ MAX_CHARACTERS = 100_000
 MAX_FAILED_STARTS = 32
 MAX_DIGITS = 300
 
-_ESCAPE = re.compile(r"\\(u[0-9a-fA-F]{4}|[a-zA-Z]+|.)", re.DOTALL)
+_PAIR = re.compile(r"u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}")
+_HALF = re.compile(r"u[dD][89a-fA-F][0-9a-fA-F]{2}")
+_ESCAPE = re.compile(rf"\\({_PAIR.pattern}|u[0-9a-fA-F]{{4}}|[a-zA-Z]+|.)", re.DOTALL)
+HALF_A_CHARACTER = "\N{REPLACEMENT CHARACTER}"
 _KEPT = frozenset("\"\\/'")
 # After a backslash these are LaTeX more often than a tab or a line break and a word. Not among them are those that
 # begin a line of a program: "\ne = 2", "\nu = 3", "\neq = Eq(…)".
@@ -70,7 +73,8 @@ def json_values(text: str, *, cut: bool = False) -> list[JsonValue]:
 def mend_escapes(text: str) -> str:
     r"""``text`` with the backslashes doubled that JSON would refuse or misread: ``\sqrt``, and ``\frac``, ``\times``.
 
-    JSON reads the latter two as a form feed and a tab; ``\n`` and ``\t`` stay what they are elsewhere.
+    JSON reads the latter two as a form feed and a tab; ``\n`` and ``\t`` stay what they are elsewhere. Half of a
+    character that is spelt in two (``\ud83d``) would be text that can be neither sent nor kept, and is replaced.
     """
     return _ESCAPE.sub(_mended, text)
 
@@ -78,6 +82,10 @@ def mend_escapes(text: str) -> str:
 def _mended(match: re.Match[str]) -> str:
     after, whole = match.group(1), match.group()
     first = after[0]
+    if _PAIR.fullmatch(after):
+        return str(json.loads(f'"{whole}"'))
+    if _HALF.fullmatch(after):
+        return HALF_A_CHARACTER
     if first in _KEPT or (first == "u" and len(after) == 5 and _is_hex(after[1:])):
         return whole
     if first == "n":

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import ValidationError
 
-from mathagent.answers.choices import labelled_choices
+from mathagent.answers.choices import with_choices
 from mathagent.errors import UsageError
 from mathagent.types import Problem
 
@@ -13,10 +13,7 @@ MAX_PROBLEM_CHARACTERS = 100_000
 
 def problem_text(problem: Problem) -> str:
     """The problem's text, followed by its labelled choices, one a line, where it has any."""
-    if not problem.choices:
-        return problem.text
-    lines = [f"({label}) {text}" for label, text in labelled_choices(problem.choices)]
-    return "\n".join([problem.text, "Choices:", *lines])
+    return with_choices(problem.text, problem.choices)
 
 
 def is_text(text: str) -> bool:

@@ -51,11 +51,13 @@ class TreeNode(Value):
 
 class SearchTree(Value):
     """The nodes in the order in which they came, the root first; ``rounds`` counts expansions, ``over``: there is
-    to be none any more."""
+    to be none any more. ``tokens_before`` and ``calls_before`` are what the solve had used when the search began."""
 
     nodes: tuple[TreeNode, ...] = Field(default=(TreeNode(),), min_length=1)
     rounds: int = 0
     over: bool = False
+    tokens_before: int = 0
+    calls_before: int = 0
 
     def path(self, number: int) -> list[int]:
         """The nodes from the root's child down to ``number``; nothing for the root."""

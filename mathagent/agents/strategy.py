@@ -123,4 +123,6 @@ def parse_settings(pairs: list[str]) -> dict[str, Any]:
             settings[key.strip()] = json.loads(value)
         except json.JSONDecodeError:
             settings[key.strip()] = value.strip()
+        except (ValueError, RecursionError) as error:  # thousands of digits, or of lists within lists
+            raise UsageError(f"the value of '{key.strip()}' is too large to be read") from error
     return settings

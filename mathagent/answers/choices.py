@@ -20,3 +20,10 @@ def labelled_choices(choices: Sequence[str]) -> list[tuple[str, str]]:
     if own and own in (list(ascii_uppercase[: len(own)]), list(ascii_uppercase[: len(own)].lower())):
         return [(match.group(1), match.group(2).strip()) for match in found if match]
     return [(ascii_uppercase[i % 26], choice.strip()) for i, choice in enumerate(choices)]
+
+
+def with_choices(text: str, choices: Sequence[str]) -> str:
+    """``text``, followed by the labelled choices, one a line, where there are any."""
+    if not choices:
+        return text
+    return "\n".join([text, "Choices:", *(f"({label}) {choice}" for label, choice in labelled_choices(choices))])

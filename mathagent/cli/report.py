@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from mathagent.evals.metrics import ArmRecords
     from mathagent.evals.report import Report
     from mathagent.evals.report_coverage import ArmCoverage
+    from mathagent.evals.report_search import ArmSearch
 
 SUFFIXES = {
     ".html": "html",
@@ -35,7 +36,7 @@ SUFFIXES = {
 }
 FORMATS = tuple(dict.fromkeys(SUFFIXES.values()))
 DEFAULT_PAGE = Path("report.html")
-IN_TEXT = ("summary", "comparison", "groups", "failures", "confidence", "coverage")
+IN_TEXT = ("summary", "comparison", "groups", "failures", "confidence", "coverage", "search")
 
 
 class ReportArguments(Value):
@@ -123,13 +124,15 @@ def _render(form: str, arguments: ReportArguments, groups: Sequence[ArmRecords])
 def _assemble(arguments: ReportArguments, groups: Sequence[ArmRecords]) -> Report:
     from mathagent.evals.report import make_report
 
+    coverage, search = _of_answers(groups)
     return make_report(
         groups,
         title=arguments.title or default_title(groups),
         made=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
         version=__version__,
         sources=[Path(run).name for run in arguments.runs],
-        coverage=_coverage(groups),
+        coverage=coverage,
+        search=search,
     )
 
 
@@ -140,19 +143,21 @@ def default_title(groups: Sequence[ArmRecords]) -> str:
     return f"{datasets}: {strategies}"
 
 
-def _coverage(groups: Sequence[ArmRecords]) -> dict[int, ArmCoverage]:
-    """Votes need answers to be compared, some of them in a worker process."""
+def _of_answers(groups: Sequence[ArmRecords]) -> tuple[dict[int, ArmCoverage], dict[int, ArmSearch]]:
+    """What needs answers to be compared, some of them in a worker process."""
     from mathagent.evals.report_coverage import coverages, is_sampled
+    from mathagent.evals.report_search import is_search, searches
 
-    if not any(map(is_sampled, groups)):
-        return {}
+    if not any(is_sampled(group) or is_search(group) for group in groups):
+        return {}, {}
     from mathagent.answers.compare import AnswerComparer
     from mathagent.sandbox.confined_calls import ConfinedCalls
 
-    async def compute() -> dict[int, ArmCoverage]:
+    async def compute() -> tuple[dict[int, ArmCoverage], dict[int, ArmSearch]]:
         calls = ConfinedCalls()
+        comparer = AnswerComparer(calls.call)
         try:
-            return await coverages(groups, AnswerComparer(calls.call))
+            return await coverages(groups, comparer), await searches(groups, comparer)
         finally:
             await calls.aclose()
 

@@ -27,6 +27,7 @@ from mathagent.evals.metrics.paired import natural_order
 from mathagent.evals.records import Record
 from mathagent.evals.report_coverage import ArmCoverage
 from mathagent.evals.report_pairs import PairReport, ids_only, pair_reports
+from mathagent.evals.report_search import ArmSearch
 from mathagent.types import Value
 
 LEAST_CHANCES = 5
@@ -74,6 +75,7 @@ class ArmReport(Value):
     on_front: tuple[str, ...] = ()
     calibration: ArmCalibration | None = None
     coverage: ArmCoverage | None = None
+    search: ArmSearch | None = None
 
 
 class Share(Value):
@@ -158,28 +160,33 @@ def make_report(
     version: str,
     sources: Sequence[str] = (),
     coverage: Mapping[int, ArmCoverage] | None = None,
+    search: Mapping[int, ArmSearch] | None = None,
 ) -> Report:
     """The report on these arms (see ``arms``).
 
-    ``coverage`` of those that tried items several times (see ``coverages``) stands apart, for it needs answers to be
-    compared, which takes a worker process.
+    ``coverage`` of those that tried items several times (see ``coverages``), and what those that ``search`` found (see
+    ``searches``), stand apart, for they need answers to be compared, which takes a worker process.
     """
     numbered = list(enumerate(groups))
     names = list(dict.fromkeys(group.dataset for group in groups))
-    curves = coverage or {}
+    curves, found = coverage or {}, search or {}
     datasets = [
-        _dataset(name, [(n, group) for n, group in numbered if group.dataset == name], curves) for name in names
+        _dataset(name, [(n, group) for n, group in numbered if group.dataset == name], curves, found)
+        for name in names
     ]
     return Report(title=title, made=made, version=version, sources=tuple(sources), datasets=tuple(datasets))
 
 
 def _dataset(
-    name: str, numbered: Sequence[tuple[int, ArmRecords]], curves: Mapping[int, ArmCoverage]
+    name: str,
+    numbered: Sequence[tuple[int, ArmRecords]],
+    curves: Mapping[int, ArmCoverage],
+    found: Mapping[int, ArmSearch],
 ) -> DatasetReport:
     groups = [group for _, group in numbered]
     everything = [record for group in groups for record in group.records]
     by_id = ids_only(groups)
-    reports = [_arm(number, group, curves.get(number)) for number, group in numbered]
+    reports = [_arm(number, group, curves.get(number), found.get(number)) for number, group in numbered]
     return DatasetReport(
         name=name,
         items=len({item_key(record, by_id=by_id) for record in everything}),
@@ -192,7 +199,7 @@ def _dataset(
     )
 
 
-def _arm(number: int, group: ArmRecords, coverage: ArmCoverage | None) -> ArmReport:
+def _arm(number: int, group: ArmRecords, coverage: ArmCoverage | None, search: ArmSearch | None) -> ArmReport:
     records = group.records
     summary = summarize(records, strategy=group.strategy, model=group.model, dataset=group.dataset)
     costs = costs_of(records)
@@ -219,6 +226,7 @@ def _arm(number: int, group: ArmRecords, coverage: ArmCoverage | None) -> ArmRep
         },
         calibration=arm_calibration(records),
         coverage=coverage,
+        search=search,
     )
 
 

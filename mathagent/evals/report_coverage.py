@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from mathagent.answers.compare import AnswerComparer
@@ -13,6 +14,7 @@ from mathagent.types import Value
 
 REPEATED_SAMPLING = frozenset({"monkeys", "best-of-n"})
 """Strategies whose candidates are independent samples of a fixed number."""
+_ALONE = re.compile(r"([\w.:-]+)(?:\([^|&]*\))?")
 
 
 class CoveragePoint(Value):
@@ -47,7 +49,13 @@ class ArmCoverage(Value):
 
 def is_sampled(group: ArmRecords) -> bool:
     """Whether there is anything to say of more samples: several attempts at an item, or a strategy that draws them."""
-    return any(record.attempt > 0 or record.strategy in REPEATED_SAMPLING for record in group.records)
+    return any(record.attempt > 0 or bare_name(record.strategy) in REPEATED_SAMPLING for record in group.records)
+
+
+def bare_name(strategy: str) -> str:
+    """The name of a strategy without the settings in its brackets; "" for a composition of several."""
+    alone = _ALONE.fullmatch(strategy)
+    return alone[1] if alone else ""
 
 
 async def coverages(groups: Sequence[ArmRecords], comparer: AnswerComparer) -> dict[int, ArmCoverage]:

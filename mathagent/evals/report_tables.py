@@ -101,6 +101,16 @@ COVERAGE = _columns(
     ("maj_at_k", "maj@k", "share"),
     ("best_of_k", "best of k", "share"),
 )
+SEARCH = _columns(
+    *_ARM,
+    ("solves", "Solves", "count"),
+    ("leaves", "Leaves", "amount"),
+    ("chosen", "Chosen", "share"),
+    ("oracle", "Oracle", "share"),
+    ("low", "Low", "share"),
+    ("high", "High", "share"),
+    ("majority", "Majority", "share"),
+)
 ITEMS = _columns(
     *_ARM,
     ("problem_id", "Problem", "text"),
@@ -118,7 +128,7 @@ ITEMS = _columns(
     ("seconds", "Seconds", "amount"),
     ("dollars", "Money", "dollars"),
 )
-TABLES = ("summary", "comparison", "groups", "failures", "confidence", "coverage", "items")
+TABLES = ("summary", "comparison", "groups", "failures", "confidence", "coverage", "search", "items")
 
 
 def report_tables(report: Report, groups: Sequence[ArmRecords], names: Sequence[str]) -> list[Table]:
@@ -130,6 +140,7 @@ def report_tables(report: Report, groups: Sequence[ArmRecords], names: Sequence[
         "failures": lambda: _table("failures", "Failures", FAILURE, _each(report, _failure_rows)),
         "confidence": lambda: _table("confidence", "Confidence", CONFIDENCE, _each(report, _confidence_rows)),
         "coverage": lambda: _table("coverage", "Coverage", COVERAGE, _each(report, _coverage_rows)),
+        "search": lambda: _table("search", "Search: oracle and choice", SEARCH, _each(report, _search_rows)),
         "items": lambda: _table("items", "Items", ITEMS, _item_rows(groups)),
     }
     for name in names:
@@ -225,6 +236,14 @@ def _coverage_rows(dataset: DatasetReport) -> list[tuple[Cell, ...]]:
         for arm in dataset.arms
         if arm.coverage is not None
         for point in arm.coverage.points
+    ]
+
+
+def _search_rows(dataset: DatasetReport) -> list[tuple[Cell, ...]]:
+    return [
+        (dataset.name, arm.name, one.solves, one.leaves, one.chosen, one.oracle, one.low, one.high, one.majority)
+        for arm in dataset.arms
+        if (one := arm.search) is not None
     ]
 
 

@@ -15,6 +15,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from pydantic import Field, ValidationError
 
+from mathagent.answers.choices import with_choices
 from mathagent.config import settings
 from mathagent.errors import BackendError, UsageError
 from mathagent.models.endpoint_url import check_url, without_password
@@ -44,7 +45,8 @@ class RewardSettings(Value):
         default="{problem}\n\n{solution}", description="The plain text, with {problem} and {solution}."
     )
     step_tag: str = Field(
-        default="", description="What a process reward model wants behind each step; empty: it scores the whole."
+        default="",
+        description="What a process reward model wants behind each step (pooling); empty: it scores the whole.",
     )
     positive: int = Field(default=-1, description="The column of the class that means right.")
     scale: str = Field(
@@ -85,6 +87,8 @@ class RewardEndpoint:
         check_url(url)
         self.form, self.settings = form, given or RewardSettings()
         self.settings.scale_of(form, 1)
+        if self.settings.step_tag and form != "pooling":
+            raise UsageError(f"{form} gives one reward for the whole solution; step_tag is a setting of pooling")
         if form == "reward":
             parts = urlsplit(url)
             if not parts.path.endswith("/chat/completions"):
@@ -172,15 +176,16 @@ class RewardEndpoint:
     def body(self, problem: Problem, steps: Sequence[str]) -> dict[str, Any]:
         """What is sent for a solution of these ``steps``."""
         given, tag = self.settings, self.settings.step_tag
+        asked = with_choices(problem.text, problem.choices)
         solution = "".join(f"{step}{tag}" for step in steps) if tag else "\n".join(steps)
         body: dict[str, Any] = {"model": given.model} if given.model else {}
         if self.form == "reward":
             body |= {"temperature": 0.0, "max_tokens": 16}
         if given.send != "messages":
             # Not str.format: a solution is full of braces, and is put in last.
-            text = given.template.replace("{problem}", problem.text).replace("{solution}", solution)
+            text = given.template.replace("{problem}", asked).replace("{solution}", solution)
             return body | {given.send: [text] if given.send == "text" else text}
-        chat = [{"role": "user", "content": problem.text}, {"role": "assistant", "content": solution}]
+        chat = [{"role": "user", "content": asked}, {"role": "assistant", "content": solution}]
         return body | {"messages": chat}
 
     async def _ask(self, session: OpenAISession, body: dict[str, Any]) -> object:
@@ -188,7 +193,7 @@ class RewardEndpoint:
 
         try:
             response = await session.post(body)
-        except aiohttp.ClientError as error:
+        except (aiohttp.ClientError, TimeoutError) as error:
             raise connection_error(error, backend=self.form, base_url=self._shown, reached=False) from error
         except UnicodeEncodeError as error:
             raise BackendError(f"{self.form}: the solution holds half a character and cannot be sent") from error

@@ -54,9 +54,10 @@ def build(config: BestOfNConfig) -> StateGraph[Any, Any, Any, Any]:
 
     async def select(state: SolveState, runtime: Runtime[RunContext]) -> dict[str, Any]:
         candidates, scores = state.candidates, state.scores
-        if not any(scores):  # nothing is known of any: the budget ended, or the scorer failed
+        if not any(scores):  # nothing is known of any (the budget ended, or the scorer failed), or all are as bad
             update = await vote(runtime.context, candidates)
-            return {**update, "confidence_basis": f"no score; {update['confidence_basis']}", "finished": True}
+            basis = f"no score above 0; {update['confidence_basis']}"
+            return {**update, "confidence_basis": basis, "finished": True}
         if config.select == "weighted":
             update = await weighted_vote(runtime.context, candidates, scores)
         else:

@@ -28,6 +28,7 @@ ROOT_CHILDREN, MORE_A_MEMBER = 8, 0.5
 """Of Monte Carlo search: children of the root, and more of them for each further member of a state."""
 LEAST_ITERATIONS, MOST_ITERATIONS, WANTED_ANSWERS, ROLLOUTS = 40, 400, 10, 2
 BEST_FIRST_ITERATIONS = 50
+DEPTH, MONTE_CARLO_DEPTH = 10, 5
 BEAMS, BEAM_CHILDREN = 5, 5
 
 
@@ -47,6 +48,9 @@ class FetchConfig(TreeConfig):
     iterations: int | None = Field(
         default=None, ge=1, le=400, description="Expansions at most; null: 50, of mcts 400 (a beam ends by depth)."
     )
+    depth: int | None = Field(  # type: ignore[assignment]
+        default=None, ge=1, le=100, description="Steps of a solution at most; null: 10, of mcts 5."
+    )
     exploration: float = Field(default=0.6, ge=0, description="Weight c of what is little visited (mcts).")
     select: Literal["weighted", "best", "majority"] = Field(
         default="best",
@@ -63,6 +67,11 @@ class FetchConfig(TreeConfig):
     def most_iterations(self) -> int:
         """Expansions at most."""
         return self.iterations or (MOST_ITERATIONS if self.search == "mcts" else BEST_FIRST_ITERATIONS)
+
+    @property
+    def most_steps(self) -> int:
+        """Steps of a solution at most."""
+        return self.depth or (MONTE_CARLO_DEPTH if self.search == "mcts" else DEPTH)
 
 
 def monte_carlo(tree: SearchTree, config: FetchConfig) -> list[Expansion]:
@@ -99,7 +108,8 @@ def build(config: FetchConfig) -> StateGraph[Any, Any, Any, Any]:
         return backed_up(tree, new, rollout_reward) if config.search == "mcts" else tree
 
     rollouts = ROLLOUTS if config.search == "mcts" else 0
-    return tree_graph(config, Search(allot=allot, settle=settle, rollouts=rollouts))
+    bounded = config.model_copy(update={"depth": config.most_steps})
+    return tree_graph(bounded, Search(allot=allot, settle=settle, rollouts=rollouts))
 
 
 STRATEGY = Strategy(

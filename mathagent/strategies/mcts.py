@@ -79,7 +79,7 @@ def build(config: MctsConfig) -> StateGraph[Any, Any, Any, Any]:
         finishing=Writing(rest=True, prompt=solution_messages),
         rollouts=config.rollouts,
         last=lambda tree: [(best_plan(tree), config.n)],
-        scored=lambda context: False,
+        scored=lambda tree, context: False,
     )
     # Solutions of plans have no values: they vote.
     return tree_graph(config.model_copy(update={"step": "line", "select": "majority"}), by_plans)

@@ -173,14 +173,17 @@ def proposed(
 def verdict_of(state: SolveState) -> str:
     """What came of the comparison, in words. Pure."""
     if state.limit is not None:
-        return "not compared to the end"
+        return "the budget ended before all was compared and revised"
     if not latest(state, "found") or not all(parts.conditions for parts in parts_of(state)):
         return "nothing could be compared"
     found = Findings.model_validate_json(latest(state, "found"))
     if not found.any:
         return "the rebuilt problem is the same"
     counts = f"{len(found.overlooked)} overlooked and {len(found.invented)} invented conditions"
-    return f"revised for {counts}{' and another question' if found.asked else ''}"
+    told = f"{counts}{' and another question' if found.asked else ''}"
+    if state.candidates[-1].answer is None:
+        return f"the solution revised for {told} states no answer"
+    return f"revised for {told}"
 
 
 STRATEGY = Strategy(

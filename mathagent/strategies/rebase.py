@@ -40,19 +40,21 @@ class RebaseConfig(TreeConfig):
         description="Completion tokens that one path is expected to take: a budget of tokens narrows the tree by it.",
     )
 
-    def width(self, context: RunContext) -> int:
-        """Paths at once that the budget allows."""
+    def width(self, tree: SearchTree, context: RunContext) -> int:
+        """Paths at once that the budget allows: what was left of it when the search began."""
         tokens = context.meter.budget.max_tokens
-        return self.n if tokens is None else max(1, min(self.n, tokens // self.leaf_tokens))
+        if tokens is None:
+            return self.n
+        return max(1, min(self.n, (tokens - tree.tokens_before) // self.leaf_tokens))
 
 
 def build(config: RebaseConfig) -> StateGraph[Any, Any, Any, Any]:
     """grow ⇄ grow → conclude."""
 
     def allot(tree: SearchTree, context: RunContext) -> Sequence[Expansion]:
-        return balanced(tree, config.width(context), config.balance)
+        return balanced(tree, config.width(tree, context), config.balance)
 
-    return tree_graph(config, Search(allot=allot, scored=lambda context: config.width(context) > 1))
+    return tree_graph(config, Search(allot=allot, scored=lambda tree, context: config.width(tree, context) > 1))
 
 
 STRATEGY = Strategy(

@@ -76,6 +76,17 @@ def test_repeated_sampling_has_the_coverage_of_its_candidates(
     assert [(row["k"], float(row["pass_at_k"])) for row in rows] == [("1", 0.25), ("2", 0.5), ("4", 1.0)]
 
 
+def test_a_search_has_its_oracle_beside_its_choice(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    solve = solution("3 + 4", "7", strategy="rebase")
+    wrong = solve.candidates[0].model_copy(update={"answer": Answer(raw="8", normal="8")})
+    solve = solve.model_copy(update={"candidates": (*solve.candidates, wrong, wrong)})
+    chosen = [record(i, "correct" if i else "incorrect", strategy="rebase", solution=solve) for i in range(4)]
+    path = write(tmp_path / "searched.jsonl", chosen)
+    assert run(["report", str(path), "--format", "csv", "--table", "search"]) == 0
+    [row] = csv.DictReader(io.StringIO(capsys.readouterr().out))
+    assert [float(row[name]) for name in ("leaves", "chosen", "oracle", "majority")] == [3, 0.75, 1, 0]
+
+
 def test_inspect_and_nemo_get_a_folder_with_files_for_each_arm(records: Path, tmp_path: Path) -> None:
     assert run(["report", str(records), "--format", "inspect", "-o", str(tmp_path / "logs")]) == 0
     logs = sorted((tmp_path / "logs").iterdir())

@@ -110,12 +110,14 @@ def voters(problem: Problem, candidates: Sequence[Candidate]) -> list[Candidate]
     """``candidates`` as they vote: one whose answer the question's wording rules out (a fraction of "how many") counts
     as without an answer. All vote as they are where nobody would be left. Pure.
     """
-    domain = question_domain(problem.text)
-    if domain is None:
+    if question_domain(problem.text) is None:
         return list(candidates)
     failure = Failure(kind="no-answer", message="the question asks for another kind of answer")
-    left = [
-        Candidate(failure=failure) if one.answer is not None and rules_out(domain, one.answer.normal) else one
-        for one in candidates
-    ]
+    left = [one if is_fitting(problem, one) else Candidate(failure=failure) for one in candidates]
     return left if any(one.answer is not None for one in left) else list(candidates)
+
+
+def is_fitting(problem: Problem, candidate: Candidate) -> bool:
+    """Whether the question's wording does not rule the candidate's answer out. Pure."""
+    domain = question_domain(problem.text)
+    return domain is None or candidate.answer is None or not rules_out(domain, candidate.answer.normal)

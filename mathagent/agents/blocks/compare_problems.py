@@ -120,19 +120,19 @@ async def compared(
 ) -> tuple[Findings, str | None]:
     """What differs, one question a condition in both directions and one about the questions, and the limit.
 
-    What cannot be read counts as no difference: a false alarm spoils a right solution.
+    What cannot be read counts as no difference: a false alarm spoils a right solution. So does a question that taking
+    apart has not found: nobody is asked whether it is the other one.
     """
     follows = Inference(follows=True)
     pairs = [(one, rebuilt) for one in problem.conditions] + [(one, problem) for one in rebuilt.conditions]
     inferences = [(INFERRER, follows, {"condition": one, "known": known.numbered}) for one, known in pairs]
     questions = {"question": problem.question, "other": rebuilt.question}
-    wanted: list[tuple[Role, Value, dict[str, Any]]] = [
-        *inferences,
-        (QUESTIONER, SameQuestion(same=True), questions),
-    ]
+    wanted: list[tuple[Role, Value, dict[str, Any]]] = [*inferences]
+    if all(text.strip() for text in questions.values()):
+        wanted.append((QUESTIONER, SameQuestion(same=True), questions))
     replies, limit = await asked_all(context, wanted, sample)
-    missing = [isinstance(reply, Inference) and not reply.follows for reply in replies[:-1]]
-    same = not isinstance(replies[-1], SameQuestion) or replies[-1].same
+    missing = [isinstance(reply, Inference) and not reply.follows for reply in replies[: len(inferences)]]
+    same = all(reply.same for reply in replies if isinstance(reply, SameQuestion))
     of_problem = len(problem.conditions)
     found = Findings(
         overlooked=tuple(compress(problem.conditions, missing[:of_problem])),
@@ -161,7 +161,7 @@ async def compared_at_once(
     found = Findings(
         overlooked=_numbered(problem.conditions, said.not_in_b),
         invented=_numbered(rebuilt.conditions, said.not_in_a),
-        asked="" if said.same_question else rebuilt.question,
+        asked="" if said.same_question or not problem.question.strip() else rebuilt.question,
     )
     return found, asked.limit
 

@@ -16,7 +16,7 @@ from langgraph.graph import END, START, StateGraph
 from langgraph.runtime import Runtime
 
 from mathagent.agents.blocks.agree_or_escalate import all_agree
-from mathagent.agents.blocks.check import voters
+from mathagent.agents.blocks.check import is_fitting, voters
 from mathagent.agents.blocks.part import run_part, run_part_or_lose_it, with_update
 from mathagent.agents.blocks.select import answer_classes, majority, nothing
 from mathagent.agents.blocks.verify import WEIGHTS, choose_verified, verify
@@ -102,16 +102,21 @@ def both(parts: Parts, *, ask_verifier: bool) -> StateGraph[Any, Any, Any, Any]:
 
 
 def majority_of(parts: Parts) -> StateGraph[Any, Any, Any, Any]:
-    """All parts, one vote each, ties to the first; parts that could change nothing any more are left out."""
+    """All parts, one vote each, ties to the first; parts that could change nothing any more are left out.
+
+    Answers that the question's wording rules out vote only as long as there is no other: they decide nothing early.
+    """
 
     async def settle(
         context: RunContext, state: SolveState, trial: Trial, end: PartEnd
     ) -> tuple[Trial, bool, dict[str, Any]]:
         trials = [*state.trials, trial]
-        classes = await answer_classes(context, _votes(state, trials))
+        votes = _votes(state, trials)
+        classes = await answer_classes(context, votes)
         left = len(parts) - len(trials)
         first, second = [*(one.votes for one in classes), 0, 0][:2]
-        decided = left == 0 or first > second + left
+        standing = all(is_fitting(state.problem, one) for one in votes)
+        decided = left == 0 or (standing and first > second + left)
         tally = tuple((one.answer, one.votes) for one in classes)
         reason = f"{first} to {second} votes, {left} of {len(parts)} strategies left"
         context.emit(Voted(classes=tally, samples=len(trials), stop=decided, reason=reason))
@@ -206,7 +211,11 @@ def _joined(
                 if error is not None:
                     context.emit(Warned(message=_without(strategy, error, state, is_last=number == len(parts))))
             trial, settled, more = await settle(context, with_update(state, update), trial, update["ends"][0])
-            return {**update, **more, "trials": [trial], "agreed": settled}
+            done = {**update, **more, "trials": [trial], "agreed": settled}
+            # A part may end with some of the budget left, too little for a further step of its own: not for the next.
+            if not settled and number < len(parts) and context.meter.limit_reached() is None:
+                done["limit"] = None
+            return done
 
         return solve
 

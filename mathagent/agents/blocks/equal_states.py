@@ -40,7 +40,7 @@ APART = 4.0
 _NUMBER = re.compile(r"\d+(?:,\d{3})*(?:\.\d+)?")
 _SENTENCE = re.compile(r"[\n;]|[.,](?=\s|$)")
 _EQUATION = re.compile(r"[=≈]")
-_ARITHMETIC = re.compile(r"[\d.,()\s+\-*/×÷·^%$€£]*\d[\d.,()\s+\-*/×÷·^%$€£]*$")
+_NO_ARITHMETIC = re.compile(r"[^\d.,()\s+\-*/×÷·^%$€£]")
 _OPERATION = re.compile(r"\d\s*[)%]?\s*[-+*/^×÷·]\s*[($€£]?\s*\d")
 _MARKS = str.maketrans({"×": "*", "÷": "/", "·": "*", "$": "", "€": "", "£": "", "−": "-"})
 
@@ -138,9 +138,9 @@ def values_in(text: str) -> tuple[Fraction, ...]:
     results: set[Fraction] = set()
     for sentence in _SENTENCE.split(_plain(text)):
         for side in _EQUATION.split(sentence)[:-1]:
-            found = _ARITHMETIC.search(side)
-            if found is not None and _OPERATION.search(found[0]):
-                value = exact_value(found[0].replace("*", r"\cdot ").replace(",", "").strip())
+            written = side[max((one.end() for one in _NO_ARITHMETIC.finditer(side)), default=0) :]
+            if _OPERATION.search(written):
+                value = exact_value(written.replace("*", r"\cdot ").replace(",", "").strip())
                 if value is not None:
                     results.add(value)
     return tuple(sorted(results))

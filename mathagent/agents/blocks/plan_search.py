@@ -59,6 +59,8 @@ async def agreed_values(context: RunContext, tree: SearchTree, new: Sequence[int
 
 
 def best_plan(tree: SearchTree) -> int:
-    """The plan step with the best mean reward, of several the deepest; the root where there is none. Pure."""
-    plans = [one for one, node in enumerate(tree.nodes) if one and not node.rest and node.visits]
-    return max(plans, key=lambda one: (tree.nodes[one].mean, tree.nodes[one].depth), default=0)
+    """The plan step with the best mean reward, of several the deepest; of all where no solution was written from any
+    (``rollouts=0``); the root where there is none. Pure."""
+    plans = [one for one in tree.in_state("open", "closed") if one]
+    tried = [one for one in plans if tree.nodes[one].visits]
+    return max(tried or plans, key=lambda one: (tree.nodes[one].mean, tree.nodes[one].depth), default=0)

@@ -1,7 +1,8 @@
 """Block search room: how much further a search may grow, so that its budget still pays for an answer.
 
 A tree that is cut off has many beginnings and no end. So what the rest of one solution takes is kept back as long as no
-path has an answer; the estimate of a node's cost is what the nodes so far have cost, with their scores.
+path has an answer; the estimate of a node's cost is what the nodes so far have cost, with their scores. What the solve
+has used before the search began (an earlier part of a composition, say) is gone, but no cost of its nodes.
 """
 
 from __future__ import annotations
@@ -22,19 +23,21 @@ def room(context: RunContext, tree: SearchTree, config: StepConfig) -> int | Non
     Until there is an answer, one call and the tokens of the rest of a solution are kept back.
     """
     budget, usage = context.meter.budget, context.meter.usage
+    tokens, calls = usage.completion_tokens - tree.tokens_before, usage.calls - tree.calls_before
     made = len(tree.nodes) - 1
     keep = not tree.in_state("finished")
     rooms: list[float] = []
     if budget.max_tokens is not None:
         left = budget.max_tokens - usage.completion_tokens - (config.finish_tokens if keep else 0)
-        rooms.append(left / max(1.0, usage.completion_tokens / made if made else NODE_TOKENS))
+        rooms.append(left / max(1.0, tokens / made if made else NODE_TOKENS))
     if budget.max_calls is not None:
         left = budget.max_calls - usage.calls - keep
-        rooms.append(left / max(1.0, usage.calls / made if made else NODE_CALLS))
-    if budget.max_seconds is not None and made and usage.completion_tokens:
+        rooms.append(left / max(1.0, calls / made if made else NODE_CALLS))
+    if budget.max_seconds is not None and made and tokens:
         seconds = max(context.meter.seconds, 1e-6)  # some clocks stand still for a while
-        finishing = config.finish_tokens * seconds / usage.completion_tokens if keep else 0.0
-        rooms.append((budget.max_seconds - seconds - finishing) / (seconds / made))
+        a_token = seconds / usage.completion_tokens
+        finishing = config.finish_tokens * a_token if keep else 0.0
+        rooms.append((budget.max_seconds - seconds - finishing) / (a_token * tokens / made))
     return max(0, int(min(rooms))) if rooms else None
 
 

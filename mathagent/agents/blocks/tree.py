@@ -32,7 +32,8 @@ from mathagent.types import Candidate, Failure, Step
 
 TREE_PROMPTS = (*STEP_PROMPTS, *STEP_JUDGE_PROMPTS)
 """The prompts of every step search, for ``Strategy.prompts``."""
-SHORT = "the rest of the budget was for one solution to be finished"
+FOR_AN_ANSWER = "the rest of the budget was for one solution to be finished"
+TOO_LITTLE = "the rest of the budget does not pay for a further step"
 
 Allot = Callable[[SearchTree, RunContext], Sequence[Expansion]]
 """What is to be expanded next; nothing: the search is over. Depends on nothing but the tree and the budget."""
@@ -89,13 +90,16 @@ class Search:
     finishing: Writing = TO_THE_END
     rollouts: int = 0
     last: Callable[[SearchTree], Sequence[Expansion]] = lambda tree: ()
-    scored: Callable[[RunContext], bool] = lambda context: True
+    scored: Callable[[SearchTree, RunContext], bool] = lambda tree, context: True
 
 
-def tree_graph(config: TreeConfig, search: Search, *, begin: str = "grow") -> StateGraph[Any, Any, Any, Any]:
+def tree_graph(
+    config: TreeConfig, search: Search, *, begin: str = "grow", end: str = END
+) -> StateGraph[Any, Any, Any, Any]:
     """grow ⇄ grow → conclude: one round of the search a node, then the selection.
 
-    A caller that names another node to ``begin`` adds it, and its edge to "grow".
+    A caller that names another node to ``begin`` adds it, and its edge to "grow"; one that names a node to ``end``
+    adds that, and its edge from there.
     """
 
     async def grow(state: SolveState, runtime: Runtime[RunContext]) -> dict[str, Any]:
@@ -111,13 +115,13 @@ def tree_graph(config: TreeConfig, search: Search, *, begin: str = "grow") -> St
     graph.add_conditional_edges(
         "grow", lambda state: "conclude" if state.tree.over else "grow", ["grow", "conclude"]
     )
-    graph.add_edge("conclude", END)
+    graph.add_edge("conclude", end)
     return graph
 
 
 async def grown(context: RunContext, state: SolveState, config: TreeConfig, search: Search) -> dict[str, Any]:
     """The state update of one round; the tree is ``over`` where there is to be none after it."""
-    tree = _tree(state)
+    tree = state.tree or begun(context)
     wanted = [(number, count) for number, count in search.allot(tree, context) if count > 0]
     allowed = within_room(wanted, room(context, tree, config))
     if not allowed:
@@ -139,6 +143,12 @@ async def grown(context: RunContext, state: SolveState, config: TreeConfig, sear
         limit = None
     tree = settled.model_copy(update={"rounds": tree.rounds + 1, "over": limit is not None})
     return {**propose(context, state, tree, new, config.scorer), "tree": tree, "limit": limit}
+
+
+def begun(context: RunContext) -> SearchTree:
+    """The bare problem, before anything is paid for."""
+    usage = context.meter.usage
+    return SearchTree(tokens_before=usage.completion_tokens, calls_before=usage.calls)
 
 
 async def _written(
@@ -170,7 +180,7 @@ async def _scored(
     tree: SearchTree,
     new: Sequence[int],
 ) -> tuple[SearchTree, str | None]:
-    if not search.scored(context) or room(context, tree, config) == 0:
+    if not search.scored(tree, context) or room(context, tree, config) == 0:
         return tree, None
     scorer = step_scorer(config.scorer)
     return await score_nodes(context, state.problem, tree, new, scorer, config.aggregate)
@@ -202,7 +212,7 @@ def candidate_of(tree: SearchTree, number: int) -> Candidate:
 async def concluded(context: RunContext, state: SolveState, config: TreeConfig, search: Search) -> dict[str, Any]:
     """The state update with the answer; where no path has one, the best unfinished path is written to its end first."""
     tree = _tree(state)
-    limit = state.limit or (SHORT if search.allot(tree, context) else None)
+    limit = state.limit or (_shortage(context, tree) if search.allot(tree, context) else None)
     state = state.model_copy(update={"tree": tree, "limit": limit})
     before = len(state.candidates)
     last = within_room(search.last(tree), room(context, tree, config)) if limit is None else []
@@ -220,9 +230,17 @@ async def concluded(context: RunContext, state: SolveState, config: TreeConfig, 
         "limit": state.limit,
         "candidates": state.candidates[before:],
         "scores": state.scores[before:],
-        **await selected(context, state.candidates, state.scores, config.select),
+        **await selected(context, state.candidates, _known(state), config.select),
         "finished": True,
     }
+
+
+def _shortage(context: RunContext, tree: SearchTree) -> str:
+    """What ends a search that would go on."""
+    reached = context.meter.limit_reached()
+    if reached is not None:
+        return str(reached)
+    return TOO_LITTLE if tree.in_state("finished") else FOR_AN_ANSWER
 
 
 async def _at_last(
@@ -245,6 +263,12 @@ async def _at_last(
     )
 
 
+def _known(state: SolveState) -> list[float]:
+    """The candidates' values; 0 for all where nothing was scored: what nodes begin with is nobody's opinion."""
+    scored = any(node.score is not None for node in _tree(state).nodes)
+    return state.scores if scored else [0.0] * len(state.scores)
+
+
 def _tree(state: SolveState) -> SearchTree:
     return state.tree or SearchTree()
 
@@ -260,9 +284,9 @@ async def selected(
     context: RunContext, candidates: Sequence[Candidate], scores: Sequence[float], select: str
 ) -> dict[str, Any]:
     """The state update with the answer of ``candidates``; where all values are 0, they say nothing, and all vote."""
-    if select == "best":
-        return best_score(candidates, scores)
     answered = [score for one, score in zip(candidates, scores, strict=True) if one.answer is not None]
     if select == "majority" or not any(answered):
         return await vote(context, candidates)
+    if select == "best":
+        return best_score(candidates, scores)
     return await weighted_vote(context, candidates, scores)

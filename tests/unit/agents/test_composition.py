@@ -141,6 +141,15 @@ async def test_a_vote_ends_once_it_is_decided(solved: Solved) -> None:
 
 
 @on_one_loop
+async def test_answers_that_the_wording_rules_out_decide_no_vote_early(solved: Solved) -> None:
+    """A half is no answer to "how many": it loses to any other, also to one that is yet to come."""
+    overtaken = await solved("vote(cot, cot, cot)", words("1/2"), words("1/2"), words("6"))
+    assert overtaken.answer == "6"
+    alone = await solved("vote(cot, cot, cot)", *[words("1/2")] * 3)
+    assert (alone.answer, len(alone.trials)) == ("1/2", 3)
+
+
+@on_one_loop
 async def test_nested_as_the_grammar_says(solved: Solved) -> None:
     solution = await solved("pal | vote(cot, cot, cot) & pal", NO_ANSWER, words("6"), words("6"), program("6"))
     assert (solution.answer, solution.strategy) == ("6", "pal | vote(cot, cot, cot) & pal")
@@ -159,6 +168,23 @@ async def test_one_budget_for_all(calls: int, answer: str, tried: int, solved: S
         "finished" if calls == 3 else "budget",
     )
     assert len(solution.trials) == min(tried + (calls < 3), 3)
+
+
+@on_one_loop
+@pytest.mark.parametrize("text", ["rebase & cot", "vote(rebase, cot)", "(rebase | cot)(threshold=0.9)"])
+async def test_what_one_part_leaves_of_the_budget_is_the_next_one_s(text: str, sandbox: Sandbox) -> None:
+    """A search keeps 256 of 300 tokens back for one solution, which takes seven: it ends, and 293 are left."""
+
+    def respond(request: ChatRequest, sample: int) -> str:
+        return "It is as simple as this: \\boxed{6}" if request.role == "stepper" else "So \\boxed{6}."
+
+    backend = ScriptedBackend(respond, capabilities=PLAIN)
+    async with Solver(backend, sandbox=sandbox, cache=False, checkpoints=False) as solver:
+        alone = await solver.solve(PROBLEM, "rebase", budget=Budget(max_tokens=300))
+        solution = await solver.solve(PROBLEM, text, budget=Budget(max_tokens=300))
+    assert (alone.stopped, backend.roles) == ("budget", ["stepper", "stepper", "reasoner"])
+    assert (solution.answer, [one.answer for one in solution.trials]) == ("6", ["6", "6"])
+    assert solution.stopped == "finished"
 
 
 @on_one_loop

@@ -61,6 +61,8 @@ def test_one_way_to_write_it(text: str, written: str) -> None:
         ("| pal", "at character 1 the name"),
         ("pal | | cot", "at character 7 the name"),
         ("pal(n=)", "at character 7 a value is missing"),
+        ("pal(n=" + "9" * 5000 + ")", "at character 7 a value is too large"),
+        ("pal(n=" + "[" * 5000 + ")", "at character 7 a value is too large"),
         ("pal(n=4", r"at its end a '\)' is missing"),
         ("pal(4)", "a setting such as n=4 is missing"),
         ("pal()", "a setting such as n=4 is missing"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from fractions import Fraction
 from typing import TYPE_CHECKING
@@ -58,6 +59,13 @@ HASHED = load_embedder("hashed")
 )
 def test_values_are_computed(text: str, values: list[int]) -> None:
     assert values_in(text) == tuple(Fraction(value) for value in values)
+
+
+@pytest.mark.parametrize("text", ["1 " * 2000 + "x = 5", "1" * 4000 + "x = 5", "(" * 4000 + "1 + 1 = 2"])
+def test_a_step_that_repeats_itself_takes_no_time(text: str) -> None:
+    started = time.process_time()
+    values_in(text)
+    assert time.process_time() - started < 1.0
 
 
 def test_numbers() -> None:

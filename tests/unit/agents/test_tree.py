@@ -8,6 +8,7 @@ from mathagent.agents.blocks.search_room import room, within_room
 from mathagent.agents.blocks.step_scores import value_of
 from mathagent.agents.blocks.tree import (
     TreeConfig,
+    begun,
     best_unfinished,
     candidate_of,
     selected,
@@ -42,6 +43,20 @@ def test_room(budget: Budget, usage: Usage, nodes: list[TreeNode], left: int | N
     context, _ = scripted_context(ScriptedBackend([]), budget=budget)
     context.meter.add(usage)
     assert room(context, SearchTree().with_nodes(nodes), CONFIG) == left
+
+
+def test_what_was_used_before_the_search_is_no_cost_of_its_nodes() -> None:
+    context, _ = scripted_context(ScriptedBackend([]), budget=Budget(max_tokens=2300))
+    context.meter.add(Usage(calls=9, completion_tokens=2000))
+    tree = begun(context)
+    assert (tree.tokens_before, tree.calls_before) == (2000, 9)
+    context.meter.add(Usage(calls=2, completion_tokens=80))
+    assert room(context, tree.with_nodes([OPEN, OPEN]), CONFIG) == 3  # (300 - 80 - 100) / 40
+    calls, _ = scripted_context(ScriptedBackend([]), budget=Budget(max_calls=20))
+    calls.meter.add(Usage(calls=9, completion_tokens=2000))
+    tree = begun(calls)
+    calls.meter.add(Usage(calls=4))
+    assert room(calls, tree.with_nodes([OPEN, OPEN]), CONFIG) == 3  # (20 - 13 - 1) / 2
 
 
 def test_a_clock_leaves_room_for_what_nodes_have_taken_so_far() -> None:
@@ -102,6 +117,7 @@ async def test_selection() -> None:
     assert (await selected(context, candidates, scores, "weighted"))["answer"] == "1"
     assert (await selected(context, candidates, scores, "best"))["answer"] == "1"
     assert (await selected(context, candidates, scores, "majority"))["answer"] == "2"
-    assert (await selected(context, candidates, [0.0] * 4, "weighted"))["answer"] == "2"
+    for rule in ("weighted", "best"):
+        assert (await selected(context, candidates, [0.0] * 4, rule))["answer"] == "2"
     assert (await selected(context, [failed], [1.0], "weighted"))["answer"] is None
     assert (await selected(context, [], [], "weighted"))["answer"] is None

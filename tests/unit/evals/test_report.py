@@ -209,5 +209,7 @@ async def test_coverage_of_repeated_sampling_is_that_of_its_candidates() -> None
     found = await coverages(arms(tried), AnswerComparer(_no_worker))
     assert [(point.k, point.oracle) for point in found[0].points] == [(1, 0.25), (2, 0.5), (4, 1.0)]
     assert found[0].points[-1].majority == 0.0
+    set_otherwise = [one.model_copy(update={"strategy": "monkeys(n=4)"}) for one in tried]
+    assert (await coverages(arms(set_otherwise), AnswerComparer(_no_worker))).keys() == {0}
     others = [one.model_copy(update={"strategy": "malt"}) for one in tried]  # its candidates are no fresh samples
     assert await coverages(arms(others), AnswerComparer(_no_worker)) == {}

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from mathagent.errors import UsageError
+from mathagent.errors import BackendError, UsageError
+from mathagent.models.openai_session import OpenAISession
+from mathagent.models.scripted import ScriptedBackend
 from mathagent.scorers.base import load_scorer
 from mathagent.scorers.reward import RewardEndpoint, RewardSettings, pooling
 from mathagent.scorers.reward_reply import classified, pooled, stated_reward, to_share
-from mathagent.types import Problem
+from mathagent.types import Problem, Step
+from tests.unit.agents.scripted_context import scripted_context
 
 
 def of(data: object) -> dict[str, object]:
@@ -97,6 +100,15 @@ def test_settings_stand_in_the_url() -> None:
     assert plain.body(Problem(text="{solution}?"), ["{}"]) == {"text": ["Q: {}? A: {}"]}
 
 
+def test_the_choices_belong_to_the_question() -> None:
+    problem = Problem(text="What is 1 + 1?", choices=("2", "3"))
+    shown = "What is 1 + 1?\nChoices:\n(A) 2\n(B) 3"
+    body = pooling("http://127.0.0.1:1/pooling").body(problem, ["It is (A)."])
+    assert body["messages"][0] == {"role": "user", "content": shown}
+    plain = RewardEndpoint("classify", "http://127.0.0.1:1/classify", RewardSettings(send="input"))
+    assert plain.body(problem, ["It is (A)."]) == {"input": f"{shown}\n\nIt is (A)."}
+
+
 @pytest.mark.parametrize(
     ("name", "words"),
     [
@@ -106,8 +118,22 @@ def test_settings_stand_in_the_url() -> None:
         ("reward:http://127.0.0.1/v1?scale=big", "scale 'big' is none of probability, logit and LOW..HIGH"),
         ("reward:http://127.0.0.1/v1?scale=3..1", "LOW..HIGH"),
         ("pooling:http://127.0.0.1/pooling?send=mail", "send = 'mail' is wrong"),
+        ("classify:http://127.0.0.1/classify?step_tag=x", "step_tag is a setting of pooling"),
+        ("reward:http://127.0.0.1/v1?step_tag=x", "step_tag is a setting of pooling"),
     ],
 )
 def test_wrong_urls_and_settings_are_refused_at_once(name: str, words: str) -> None:
     with pytest.raises(UsageError, match=words):
         load_scorer(name)
+
+
+async def test_a_server_that_stays_silent_is_a_failed_request(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def silent(session: OpenAISession, body: object) -> None:
+        raise TimeoutError
+
+    monkeypatch.setattr(OpenAISession, "post", silent)
+    context, _ = scripted_context(ScriptedBackend([]))
+    with pytest.raises(BackendError, match=r"127\.0\.0\.1"):
+        await pooling("http://127.0.0.1:1/pooling").score(
+            context, Problem(text="?"), [[Step(kind="thought", text="7")]]
+        )

@@ -89,6 +89,15 @@ async def test_three_hundred_tokens() -> None:
     assert solution.stopped == "budget"
 
 
+async def test_what_nobody_has_scored_is_said_to_have_no_score() -> None:
+    hurried = await toy_solve("beam", ScriptedBackend(toy_reply), budget=Budget(max_tokens=300))
+    assert hurried.confidence_basis.startswith("1 sample")
+    replies = ["9: \\boxed{9}", "8: \\boxed{8}", "so 8: \\boxed{8}", "1"]
+    silent = "tests.unit.strategies.toy_search:SILENT"
+    solution = await toy_solve("beam", ScriptedBackend(replies), n=4, beams=2, depth=1, scorer=silent)
+    assert (solution.answer, solution.confidence_basis.partition(";")[0]) == ("8", "2 of 4 samples agree")
+
+
 async def test_nonsense_and_a_dead_endpoint() -> None:
     solution = await toy_solve("beam", ScriptedBackend(lambda request, sample: "I cannot say"), n=4, beams=2)
     assert solution.answer is None

@@ -115,7 +115,7 @@ async def test_without_scores_the_majority_answers() -> None:
     events: list[Event] = []
     solution = await solve(ScriptedBackend(respond), events=events)
     assert solution.answer == "7"
-    assert solution.confidence_basis.startswith("no score; 2 of 3 samples agree")
+    assert solution.confidence_basis.startswith("no score above 0; 2 of 3 samples agree")
     assert any(isinstance(event, Warned) and "the judge is down" in event.message for event in events)
     nonsense = await solve(
         ScriptedBackend(lambda request, number: "\\boxed{7}" if request.role != "judge" else "?")

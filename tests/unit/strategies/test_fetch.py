@@ -19,7 +19,21 @@ async def test_defaults_are_the_paper_s() -> None:
     given = STRATEGY.configure({}).model_dump()
     assert (given["n"], given["temperature"]) == (10, 0.8)
     assert [FetchConfig(search=one).most_iterations for one in ("best-first", "mcts")] == [50, 400]
+    assert [FetchConfig(search=one).most_steps for one in ("best-first", "beam", "mcts")] == [10, 10, 5]
+    assert FetchConfig(search="mcts", depth=7).most_steps == 7
     assert (given["distance"], given["exploration"], given["max_tokens"]) == (0.15, 0.6, 256)
+
+
+@pytest.mark.parametrize(("search", "longest"), [("best-first", 10), ("mcts", 5)])
+async def test_a_path_is_as_long_as_the_search_allows(search: str, longest: int) -> None:
+    def respond(request: ChatRequest, sample: int) -> str:
+        return f"a step {len(request.messages[-1].content)}" if request.params.stop else "\\boxed{1}"
+
+    problem, scorer = Problem(text=QUESTION), {"scorer": SCORER}
+    backend = ScriptedBackend(respond)
+    run, _ = await graph_solve(STRATEGY, backend, problem, search=search, n=1, iterations=12, **scorer)
+    assert run.state.tree is not None
+    assert max(node.depth for node in run.state.tree.nodes if not node.rest) == longest
 
 
 @pytest.mark.parametrize("search", ["best-first", "beam", "mcts"])

@@ -166,6 +166,13 @@ async def test_an_endpoint_that_is_dead_or_dies() -> None:
     assert (solution.answer, solution.stopped, solution.detail) == ("1/2", "error", "down")
 
 
+async def test_an_endpoint_that_dies_leaves_the_thinking_answer_also_where_it_came_last() -> None:
+    late = slow("\\boxed{1/3}").model_copy(update={"delay_s": 0.05})
+    solution = await solve(ScriptedBackend([late, fast("1/4"), Reply(error="down", role="rethinker")]))
+    assert (solution.answer, solution.stopped) == ("1/3", "error")
+    assert [one.answer.normal for one in solution.candidates if one.answer] == ["1/3", "1/4"]
+
+
 async def test_settings_that_mean_nothing() -> None:
     with pytest.raises(UsageError, match="joint-thinking"):
         await solve(ScriptedBackend([]), thinking="maybe")

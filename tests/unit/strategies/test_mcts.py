@@ -69,6 +69,14 @@ async def test_no_solution_is_drawn_twice() -> None:
     assert len(drawn) == len(set(drawn)) == 1 + 2 + 4
 
 
+async def test_without_rollouts_the_solutions_still_follow_a_plan() -> None:
+    backend = ScriptedBackend(plan_world)
+    await toy_solve("mcts", backend, rollouts=0)
+    last = backend.requests[-1]
+    assert (last.params.n, last.params.stop) == (4, ())
+    assert "1. A\n2. then" in last.messages[-1].content
+
+
 async def test_plans_are_asked_for_in_words_where_there_is_no_prefill() -> None:
     def respond(request: ChatRequest, sample: int) -> str:
         told = request.messages[-1].content

@@ -141,6 +141,35 @@ async def test_another_question_is_a_finding() -> None:
 async def test_a_revision_without_an_answer_leaves_the_first() -> None:
     script = [*BEFORE, *inferences(), same(), Reply(text="It stands as it is.", role="refiner")]
     backend = ScriptedBackend(script, capabilities=PLAIN, max_parallel=1)
+    solution = await solve(backend)
+    assert solution.answer == "7"
+    assert "1 overlooked and 1 invented conditions states no answer" in solution.confidence_basis
+    backend.assert_finished()
+
+
+@pytest.mark.parametrize("of", [0, 1])
+@pytest.mark.parametrize("at_once", [False, True])
+async def test_a_question_that_was_not_found_is_no_other_question(of: int, at_once: bool) -> None:
+    """An empty line is never the same question: it would be a false alarm, and the revision would be asked nothing."""
+    apart = [*DECOMPOSE]
+    apart[of] = typed("decomposer", conditions=(CONDITIONS, REBUILT)[of], question="")
+    comparisons = [batch([], [], same_question=False)] if at_once else inferences(None, None)
+    backend = ScriptedBackend([SOLVE, REBUILD, *apart, *comparisons], capabilities=PLAIN, max_parallel=1)
+    solution = await solve(backend, batch=at_once)
+    backend.assert_finished()
+    assert solution.answer == "7"
+    assert "the rebuilt problem is the same" in solution.confidence_basis
+
+
+async def test_half_a_character_in_a_typed_reply_is_replaced() -> None:
+    """JSON can spell it; neither a prompt nor the state of a solve can hold it."""
+    half = Reply(
+        text='{"reasoning": "", "conditions": ["Ann \\ud83d has 3 pears."], "question": "How many?"}',
+        role="decomposer",
+    )
+    known = typed("inferrer", ("Statement: Ann \N{REPLACEMENT CHARACTER} has 3 pears.",), follows=True)
+    script = [SOLVE, REBUILD, half, half, known, known, typed("questioner", same=True)]
+    backend = ScriptedBackend(script, capabilities=PLAIN, max_parallel=1)
     assert (await solve(backend)).answer == "7"
     backend.assert_finished()
 

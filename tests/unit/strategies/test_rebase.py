@@ -12,10 +12,11 @@ from mathagent.errors import BackendError, UsageError
 from mathagent.events import CandidateProposed, Event, Warned
 from mathagent.models.base import Capabilities, ChatRequest
 from mathagent.models.scripted import Reply, ScriptedBackend
+from mathagent.solver import Solver
 from mathagent.strategies.rebase import STRATEGY
 from mathagent.types import Problem
 from tests.unit.agents.graph_solve import graph_solve
-from tests.unit.strategies.toy_search import QUESTION, TOY, toy_reply, toy_solve
+from tests.unit.strategies.toy_search import QUESTION, SCORER, TOY, toy_reply, toy_solve
 
 JSON = Capabilities(n=True, json_schema=True, continue_assistant=True)
 ONE_BY_ONE = Capabilities(continue_assistant=True)
@@ -126,6 +127,23 @@ async def test_a_budget_of_tokens_narrows_the_tree_and_a_single_path_is_not_scor
     assert solution.stopped == "finished"
 
 
+async def test_the_tree_is_as_wide_as_what_is_left_of_the_budget_when_it_begins() -> None:
+    """In a composition an earlier part has had its share: of 2,000 tokens 1,000 are left, for four paths."""
+
+    def respond(request: ChatRequest, sample: int) -> Reply | str:
+        if request.role == "stepper":
+            return toy_reply(request, sample)
+        return Reply(text="\\boxed{3}", completion_tokens=1000)
+
+    backend = ScriptedBackend(respond)
+    async with Solver(backend, cache=False) as solver:
+        strategy = f'(cot | rebase(scorer="{SCORER}"))(threshold=0.9)'
+        solution = await solver.solve(QUESTION, strategy, budget=Budget(max_tokens=2000))
+    first = [request.params.n for request in backend.requests if request.messages[-1].content == "Step 1:"]
+    assert sum(first) == 4
+    assert len(solution.candidates) == 1 + 4
+
+
 @pytest.mark.parametrize("calls", [1, 2, 3, 5, 9, 20])
 async def test_a_budget_of_calls_is_never_exceeded_and_leaves_an_answer(calls: int) -> None:
     backend = ScriptedBackend(toy_reply)
@@ -134,6 +152,19 @@ async def test_a_budget_of_calls_is_never_exceeded_and_leaves_an_answer(calls: i
     assert solution.answer is not None
     if calls < 9:
         assert solution.stopped == "budget"
+
+
+@pytest.mark.parametrize(
+    ("strategy", "budget", "reason"),
+    [
+        ("rebase", Budget(max_tokens=300), "the rest of the budget was for one solution to be finished"),
+        ("r2", Budget(max_calls=30), "the budget of 30 calls is used up"),
+        ("rebase", Budget(max_calls=1), "the rest of the budget was for one solution to be finished"),
+    ],
+)
+async def test_what_ended_the_budget_is_named_as_it_is(strategy: str, budget: Budget, reason: str) -> None:
+    solution = await toy_solve(strategy, ScriptedBackend(toy_reply), budget=budget)
+    assert (solution.stopped, solution.detail) == ("budget", reason)
 
 
 async def test_a_budget_that_ends_within_the_last_path_has_a_named_reason() -> None:
