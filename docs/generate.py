@@ -38,6 +38,7 @@ PARTS: Mapping[str, tuple[str, ...]] = {
     "Blocks, scorers, tools and memory": ("agents", "answers", "memory", "scorers", "tools"),
     "Backends": ("models",),
     "Typed functions": ("functions",),
+    "Searches for a prompt": ("evals/prompt_search",),
     "Measures of evaluations": ("evals/metrics", "evals/process", "evals/perturb", "evals/templates"),
 }
 """Where else methods of the literature are implemented (data sets stand in docs/datasets.md)."""

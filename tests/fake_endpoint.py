@@ -47,6 +47,7 @@ class FakeEndpoint:
         self.bodies: list[dict[str, Any]] = []
         self.answered: list[dict[str, Any]] = []
         self.models: Any = None  # what GET /models says; None: 404
+        self.models_failures: list[int] = []  # statuses of its first answers
         self.models_delay_s: float | None = 0.0  # before it says so; None: until ``models_known`` is set
         self.models_known = asyncio.Event()
         self.asked_for_models = 0
@@ -86,6 +87,8 @@ class FakeEndpoint:
             await self.models_known.wait()
         else:
             await asyncio.sleep(self.models_delay_s)
+        if self.models_failures:
+            return _error(self.models_failures.pop(0), "not now")
         return _error(404, "no such path") if self.models is None else web.json_response(self.models)
 
     async def _answer(self, request: web.Request) -> web.StreamResponse:

@@ -49,7 +49,9 @@ class StrategyConfig(Value):
 
 Kind = Literal["prompting", "two views", "tools", "sampling", "search", "teams", "language", "memory"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
-Need = Literal["sandbox", "log-probs", "continuation", "memory", "tools", "embeddings", "reward model"]
+Need = Literal[
+    "sandbox", "log-probs", "continuation", "memory", "tools", "embeddings", "reward model", "dictionary"
+]
 NEEDS: tuple[Need, ...] = get_args(Need)
 Joiner = Literal["|", "&", "vote"]
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import shlex
 from pathlib import Path
 
 from rich.console import Console
@@ -44,7 +46,17 @@ def show_search(console: Console, result: SearchResult, path: Path) -> None:
         page.line(
             f"{result.refused} edits were refused: none, known already, unfit, or quoting a problem", style="dim"
         )
-    page.line(f"use it: mathagent solve PROBLEM -s {result.strategy} --set @{path}", style="dim")
+    page.line(f"use it: {_use(result, path)}", style="dim")
+
+
+def _use(result: SearchResult, path: Path) -> str:
+    """The command that solves a problem as the search did: the text, and the other settings that it was tried with."""
+    others = [
+        f"--set {shlex.quote(f'{name}={value if isinstance(value, str) else json.dumps(value)}')}"
+        for name, value in result.strategy_settings.items()
+    ]
+    given = ["-s", shlex.quote(result.strategy), "--set", f"@{path}", *others]
+    return f"mathagent solve PROBLEM {' '.join(given)}"
 
 
 def _show_row(page: Page, name: str, one: Tried) -> None:

@@ -27,6 +27,7 @@ from mathagent.agents.role import Role
 from mathagent.agents.state import Finding, SolveState
 from mathagent.agents.strategy import Strategy
 from mathagent.answers.extract import extract_answer, extract_from_trigger_reply
+from mathagent.errors import BackendError
 from mathagent.events import CandidateProposed
 from mathagent.prompts import render
 from mathagent.types import Candidate, Failure, Problem, SamplingParams, Step, Value
@@ -67,7 +68,9 @@ async def conclude(
         draft, limit = await draw_one(context, messages, FORMATTER.params, role=FORMATTER.name)
         if draft.completion is not None:
             steps = (*steps, Step(kind="thought", text=draft.completion.text))
-            formatted = extract_from_trigger_reply(draft.completion.text, problem.choices)
+            formatted = extract_answer(draft.completion.text, problem.choices)
+            if formatted is None and (found is None or draft.completion.finish_reason != "length"):
+                formatted = extract_from_trigger_reply(draft.completion.text, problem.choices)
             found, stage = (formatted, 2) if formatted is not None else (found, stage)
     if found is None:
         failure = Failure(kind="no-answer", message="what was worked out states no answer")
@@ -100,6 +103,8 @@ def build(config: AdaptivePromptingConfig) -> StateGraph[Any, Any, Any, Any]:
         whole = assessment.complexity != "high"
         done = GuidedWork(runtime.context, state.problem, config, count=assessment.steps, whole=whole)
         await done.run()
+        if done.unreachable and not done.results:
+            raise BackendError(done.doubt)
         checked = Finding(module="validation", text=done.doubt, steps=tuple(done.steps))
         return {"findings": ((assessed, *done.results, checked),), "limit": done.limit}
 

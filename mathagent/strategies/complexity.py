@@ -2,9 +2,9 @@
 
 Paper: "Complexity-Based Prompting for Multi-Step Reasoning" (arXiv 2210.00720). Exemplars come from the memory and from
 a small set of our own; the most complex stands last, next to the question. A chain's complexity is the number of its
-lines that are not blank, programs left out; a truncated chain never votes. Of equal votes the answer of the more
-complex chain wins (the paper is silent). Reasoning models get lost in long chains: there ``order=asc`` may be better;
-measure it.
+lines that are not blank, programs left out; a truncated chain does not vote where another one has an answer. Of equal
+votes the answer of the more complex chain wins (the paper is silent). Reasoning models get lost in long chains: there
+``order=asc`` may be better; measure it.
 """
 
 from __future__ import annotations
@@ -121,7 +121,7 @@ def not_cut(candidates: Sequence[Candidate], drafts: Sequence[Draft]) -> list[Ca
 
 
 async def choose(context: RunContext, candidates: Sequence[Candidate], config: ComplexityConfig) -> dict[str, Any]:
-    """The state update with the majority of the chains that vote; their share of all bounds its confidence."""
+    """The state update with the majority of the chains that vote; its confidence is of these, not of all chains."""
     ranked = rank(candidates, config)
     if not ranked:
         return nothing("no chain gave an answer")

@@ -89,5 +89,5 @@ STRATEGY = Strategy(
     prompts=(DIP_PROMPT, *REASON_PROMPTS),
     kind="language",
     calls=(1, 2),
-    needs=(),
+    needs=("dictionary",),
 )

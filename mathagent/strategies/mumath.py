@@ -4,7 +4,7 @@ Paper: "MuMath-Code: Combining Tool-Use Large Language Models with Multi-perspec
 Reasoning" (arXiv 2405.07551), its inference without its training. ``knowledge_first=false`` is ToRA's prompt, which
 knows no such beginning. With n > 1 the answers vote, as the paper chooses the answers of its new questions. Of the ways
 in which it writes questions anew for training, rephrasing keeps the answer: with ``rephrase`` all samples but the first
-solve the problem in other words. That use is ours.
+solve the problem in other words, unless those lost a number. That use is ours.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from pydantic import Field
 
 from mathagent.agents.ask import ASK_PROMPTS, ask
 from mathagent.agents.blocks.code_loop import OBSERVATION_PROMPT, CodeLoopConfig, code_loop
+from mathagent.agents.blocks.language import lost_numbers
 from mathagent.agents.blocks.side_by_side import propose_then_vote
 from mathagent.agents.context import RunContext
 from mathagent.agents.problem_text import problem_text
@@ -81,6 +82,10 @@ async def rephrased(
         context.emit(Warned(message=f"sample {sample + 1} solves the problem as it stands: {error}"))
         return problem, None
     if asked.fell_back:
+        return problem, asked.limit
+    if lost := lost_numbers(problem.text, asked.reply.problem):
+        told = f"sample {sample + 1} solves the problem as it stands: other words lost {', '.join(lost[:5])}"
+        context.emit(Warned(message=told))
         return problem, asked.limit
     return problem.model_copy(update={"text": asked.reply.problem}), asked.limit
 

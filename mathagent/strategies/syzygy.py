@@ -9,6 +9,7 @@ choice are three calls, and which conditions no solution uses is counted between
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Sequence
 from typing import Any
@@ -35,9 +36,11 @@ FORM_PROMPT = "syzygy/form"
 
 _GROUPED = re.compile(r"[-+]?\d{1,3}(?:,\d{3})+(?:\.\d+)?")
 """A number with separators, which JSON would cut at the first: ``1,234``."""
+_AS_IT_STANDS = re.compile(rf"{_GROUPED.pattern}|\(.*|[\"'].*", re.DOTALL)
+"""What JSON would take for something else: a term in brackets, a pair, what stands behind a quote never closed."""
 _FINAL = re.compile(
-    r"[\"']?final_answer[\"']?\s*[:=]\s*(\"(?:\\.|[^\"\\])*\"|'(?:\\.|[^'\\])*'"
-    rf"|{_GROUPED.pattern}|[^,}}\n]+)"
+    r"[\"']?final_answer[\"']?\s*[:=]\s*(?P<whole>\"(?:\\.|[^\"\\])*\"|'(?:\\.|[^'\\])*'|\[[^\[\]]*\])?"
+    rf"(?P<bare>{_GROUPED.pattern}|\([^()\n]*\)(?=\s*(?:[,}}\n]|\Z))|[\"'][^}}\n]*|(?!\[|\([^()]*,)[^,}}\n]+)?"
 )
 _IN_BRACKETS = re.compile(r"\s*\[\s*([^\[\],]*)\s*\]\s*")
 
@@ -90,14 +93,19 @@ class SyzygyConfig(StrategyConfig):
     )
 
 
-def final_answer(text: str, choices: Sequence[str] = ()) -> Answer | None:
+def final_answer(text: str, choices: Sequence[str] = (), *, cut: bool = False) -> Answer | None:
     """The answer in the field final_answer of a form, however well its JSON is formed; None where it is not filled in.
 
-    The last such field counts. ``[42]`` is 42: the form's hints stand in brackets. Pure.
+    The last such field counts. ``[42]`` is 42: the form's hints stand in brackets. ``cut``: the text was cut off; what
+    its end leaves open may be half of an answer, and is none. Pure.
     """
-    for written in reversed(_FINAL.findall(text)):
-        quoted = f'"{written}"' if _GROUPED.fullmatch(written) else written.strip()
-        for value in json_values(f'{{"final_answer": {quoted}}}')[:1]:
+    for match in reversed(list(_FINAL.finditer(text))):
+        whole, bare = match["whole"], (match["bare"] or "").strip()
+        if whole is None and cut and match.end() == len(text):
+            continue
+        if whole is None:
+            whole = json.dumps(bare.lstrip("\"'")) if _AS_IT_STANDS.fullmatch(bare) else bare
+        for value in json_values(f'{{"final_answer": {whole}}}')[:1]:
             said = value.get("final_answer") if isinstance(value, dict) else None
             answer = _as_answer(said, choices)
             if answer is not None:
@@ -106,7 +114,9 @@ def final_answer(text: str, choices: Sequence[str] = ()) -> Answer | None:
 
 
 def _as_answer(said: JsonValue, choices: Sequence[str]) -> Answer | None:
-    text = "" if said is None or isinstance(said, dict | list) else str(said).strip()
+    if isinstance(said, list):  # [42], or several answers
+        said = ", ".join(str(one) for one in said if isinstance(one, str | int | float))
+    text = "" if said is None or isinstance(said, dict) else str(said).strip()
     bare = _IN_BRACKETS.fullmatch(text)
     text = bare[1] if bare else text
     return extract_from_trigger_reply(text, choices) if text and not text.startswith("<") else None
@@ -144,7 +154,8 @@ async def fill_in(
     if reply is None:
         return Candidate(failure=draft.failure), limit
     steps = (Step(kind="thought", text=reply.text),)
-    answer = final_answer(reply.text, problem.choices)
+    cut = reply.finish_reason == "length"
+    answer = final_answer(reply.text, problem.choices, cut=cut)
     if config.inner_vote:
         answer = await _inner_majority(context, problem, reply.text) or answer
     elif answer is not None:
@@ -157,7 +168,6 @@ async def fill_in(
     answer, limit = await _repaired(context, problem, reply.text, sample)
     if answer is not None:
         return Candidate(steps=steps, answer=answer, extraction_stage=2), limit
-    cut = reply.finish_reason == "length"
     failure = Failure(
         kind="truncated" if cut else "no-answer",
         message=f"the form was cut at {reply.usage.completion_tokens} tokens" if cut else "the form has no answer",

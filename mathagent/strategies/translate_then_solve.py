@@ -4,7 +4,7 @@ Paper: "Language Models are Multilingual Chain-of-Thought Reasoners" (arXiv 2210
 ``translate`` (the default), ``en-cot`` (the question as it is, reasoning in English), ``native-cot`` (reasoning in the
 question's language) and ``direct`` (the answer alone); the last three are one call. With n > 1 the chains vote. The
 language is the problem's own, else told from its text; a question in English is not translated. A translation that was
-cut, or that lost a number, is not used.
+cut, or that lost a number or a choice, is not used.
 
 ``answer_in=question`` adds a last call, which writes the solution in the asker's language: a translation that states
 another answer is dropped.
@@ -13,13 +13,14 @@ another answer is dropped.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import Any, Literal
 
 from langgraph.graph import END, START, StateGraph
 from langgraph.runtime import Runtime
 from pydantic import Field
 
-from mathagent.agents.blocks.language import ENGLISH, language_name, language_of, lost_numbers
+from mathagent.agents.blocks.language import ENGLISH, NAMES, language_name, language_of, lost_numbers
 from mathagent.agents.blocks.reason import REASON_PROMPT, REASON_PROMPTS, ReasonConfig, conclude_reasoning
 from mathagent.agents.blocks.sample import draw, draw_one
 from mathagent.agents.blocks.select import answer_classes, majority
@@ -28,6 +29,7 @@ from mathagent.agents.problem_text import problem_text
 from mathagent.agents.role import Role
 from mathagent.agents.state import Finding, SolveState
 from mathagent.agents.strategy import Strategy
+from mathagent.answers.choices import labelled_choices
 from mathagent.answers.extract import extract_answer
 from mathagent.events import CandidateProposed, Warned
 from mathagent.prompts import render
@@ -39,8 +41,13 @@ PROMPTS = {
     "native-cot": "multilingual/native_cot",
     "direct": "multilingual/direct",
 }
+LIKE_CHARACTERS = 500
+"""Of a question that shows a translator a language which we cannot name."""
 _HAS_WORDS = re.compile(r"[^\W\d_]{2}")
-_EXACT = re.compile(r"[\d\\$]")
+_IN_WORDS = re.compile(r"(?=.*[A-Za-z]{3})[A-Za-z][A-Za-z ,.'’-]*")
+_EXACT = re.compile(r"[\d\\$+*/^=<>_]")
+_TRUTHS = frozenset(["yes", "no", "true", "false"])
+"""Words that mean the same, or nothing, in other languages: one is never the translation of another."""
 
 
 class TranslateConfig(ReasonConfig):
@@ -63,10 +70,20 @@ def is_foreign(problem: Problem) -> bool:
 
 
 async def translated(
-    context: RunContext, config: TranslateConfig, text: str, language: str
+    context: RunContext,
+    config: TranslateConfig,
+    text: str,
+    language: str,
+    *,
+    like: str = "",
+    labels: Sequence[str] = (),
 ) -> tuple[str, str | None]:
-    """``text`` in ``language``, or "" where the translation cannot be had or used; and the limit that ended it."""
-    messages = render(TRANSLATOR.prompt, text=text, language=language)
+    """``text`` in ``language``, or "" where the translation cannot be had or used; and the limit that ended it.
+
+    ``like`` is a text in that language, where its name does not say enough; ``labels`` are those of the choices in
+    ``text``, which must still be there.
+    """
+    messages = render(TRANSLATOR.prompt, text=text, language=language, like=like)
     params = SamplingParams(max_tokens=config.translate_tokens)
     draft, limit = await draw_one(context, messages, params, role=TRANSLATOR.name)
     reply = draft.completion
@@ -76,6 +93,8 @@ async def translated(
         trouble = "it was cut" if reply.finish_reason == "length" else "there is none"
     elif lost := lost_numbers(text, reply.text):
         trouble = f"it lost {', '.join(lost[:5])}"
+    elif gone := [label for label in labels if not re.search(rf"(?<!\w){label}\s?[).:：]", reply.text)]:
+        trouble = f"it lost the choices {', '.join(gone)}"
     else:
         return reply.text.strip(), limit
     context.emit(Warned(message=f"the translation into {language} is not used: {trouble}"))
@@ -103,11 +122,13 @@ async def told_back(
     """``best`` with its solution in the language of the question; None where that cannot be had."""
     assert best.answer is not None
     solution = best.steps[-1 if best.extraction_stage == 1 else 0].text
-    text, limit = await translated(context, config, solution, language_name(language_of(problem)))
+    language = language_of(problem)
+    like = "" if language in NAMES else problem.text[:LIKE_CHARACTERS]
+    text, limit = await translated(context, config, solution, language_name(language), like=like)
     if not text:
         return None, limit
     stated = extract_answer(text, problem.choices)
-    answer = await _answer_of(context, best.answer, stated)
+    answer = await _answer_of(context, problem, best.answer, stated)
     if answer is None:
         context.emit(Warned(message="the solution stays in English: its translation states another answer"))
         return None, limit
@@ -115,12 +136,16 @@ async def told_back(
     return best.model_copy(update={"steps": steps, "answer": answer}), limit
 
 
-async def _answer_of(context: RunContext, known: Answer, stated: Answer | None) -> Answer | None:
-    """The answer of the translated solution: ``known``, or where that is in words the words that were ``stated``."""
+async def _answer_of(context: RunContext, problem: Problem, known: Answer, stated: Answer | None) -> Answer | None:
+    """The answer of the translated solution: ``known``, or where that is in words the words that were ``stated``.
+
+    None where the translation states another one: other choices, numbers or terms, or no for yes.
+    """
     if stated is None or (await context.comparer.equal(known, stated)).verdict == "equal":
         return known
-    in_words = not _EXACT.search(known.normal) and len(known.normal) > 1
-    return stated if in_words and not _EXACT.search(stated.normal) else None
+    in_words = _IN_WORDS.fullmatch(known.normal) and not _EXACT.search(stated.normal)
+    opposed = known.normal.lower() in _TRUTHS and stated.normal.lower() in _TRUTHS
+    return stated if in_words and not opposed and not problem.choices else None
 
 
 def build(config: TranslateConfig) -> StateGraph[Any, Any, Any, Any]:
@@ -129,9 +154,8 @@ def build(config: TranslateConfig) -> StateGraph[Any, Any, Any, Any]:
     async def translate(state: SolveState, runtime: Runtime[RunContext]) -> dict[str, Any]:
         if not is_foreign(state.problem):
             return {}
-        text, limit = await translated(
-            runtime.context, config, problem_text(state.problem), language_name(ENGLISH)
-        )
+        asked, labels = problem_text(state.problem), [one for one, _ in labelled_choices(state.problem.choices)]
+        text, limit = await translated(runtime.context, config, asked, language_name(ENGLISH), labels=labels)
         found = (Finding(module="translate", title="In English", text=text),) if text else ()
         return {"findings": (found,), "limit": limit}
 

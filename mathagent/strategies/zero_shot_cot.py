@@ -9,14 +9,15 @@ The sentences of "Plan-and-Solve Prompting" (arXiv 2305.04091) are variants, in 
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
 from typing import Any, Literal
 
 from langgraph.graph import StateGraph
 from langgraph.runtime import Runtime
 from pydantic import Field
 
-from mathagent.agents.blocks.certainty import guess
-from mathagent.agents.blocks.reason import ReasonConfig, conclude_reasoning
+from mathagent.agents.blocks.reason import ReadAnswer, ReasonConfig, conclude_reasoning
 from mathagent.agents.blocks.reason_then_extract import reason_then_extract
 from mathagent.agents.blocks.sample import draw
 from mathagent.agents.context import RunContext
@@ -24,14 +25,17 @@ from mathagent.agents.problem_text import problem_text
 from mathagent.agents.state import Draft, SolveState
 from mathagent.agents.strategy import Strategy
 from mathagent.answers.choices import labelled_choices
+from mathagent.answers.extract import extract_from_trigger_reply
 from mathagent.events import CandidateProposed
 from mathagent.prompts import render
-from mathagent.types import Candidate, Message, Problem, SamplingParams, Step
+from mathagent.types import Answer, Candidate, Failure, Message, Problem, SamplingParams, Step
 
 PROMPT = "zero_shot_cot/reason"
 NEXT_QUESTION = "\nQ:"
 """A base model goes on with a question of its own; there the answer has ended. Hosted chat models need no such stop,
 and some refuse one: it is sent where the backend shows that it takes raw text."""
+
+_YES_OR_NO = re.compile(r"(?<![^\W_])(yes|no)(?![^\W_])", re.IGNORECASE)
 
 Variant = Literal[
     "step-by-step",
@@ -55,8 +59,9 @@ class ZeroShotCotConfig(ReasonConfig):
         default=None, max_length=4000, description="A sentence in place of the variant's; empty: no sentence."
     )
     system: str = Field(default="", max_length=8000, description="Text of the system turn; empty: no such turn.")
-    answer_kind: Literal["number", "any"] = Field(
-        default="number", description="What is asked for where there are no choices: a number, or any answer."
+    answer_kind: Literal["number", "yes-no", "any"] = Field(
+        default="number",
+        description="What is asked for where there are no choices: a number, yes or no, or any answer.",
     )
     always_extract: bool = Field(default=True, description="Run stage two even where stage one ended well.")
     extract_tokens: int = Field(default=32, ge=1, description="Completion tokens of stage two.")
@@ -69,12 +74,28 @@ class ZeroShotCotConfig(ReasonConfig):
 
 def answer_trigger(problem: Problem, config: ZeroShotCotConfig) -> str:
     """The words that ask for the answer; without reasoning nothing follows from anything. Pure."""
+    kinds = {
+        "number": "the answer (arabic numerals) is",
+        "yes-no": "the answer (Yes or No) is",
+        "any": "the answer is",
+    }
     if problem.choices:
         labels = [label for label, _ in labelled_choices(problem.choices)]
         words = f"among {labels[0]} through {labels[-1]}, the answer is"
     else:
-        words = "the answer (arabic numerals) is" if config.answer_kind == "number" else "the answer is"
+        words = kinds[config.answer_kind]
     return f"Therefore, {words}" if config.reasons else f"{words[0].upper()}{words[1:]}"
+
+
+def yes_or_no(text: str, choices: Sequence[str] = ()) -> Answer | None:
+    """The first yes or no in a reply to the answer trigger. Pure."""
+    found = _YES_OR_NO.search(text)
+    return None if found is None else Answer(raw=found[0], normal=found[0].lower())
+
+
+def reader(problem: Problem, config: ZeroShotCotConfig) -> ReadAnswer:
+    """How the reply to the answer trigger is read. Pure."""
+    return yes_or_no if config.answer_kind == "yes-no" and not problem.choices else extract_from_trigger_reply
 
 
 def question(problem: Problem, config: ZeroShotCotConfig) -> tuple[Message, ...]:
@@ -89,13 +110,15 @@ def question(problem: Problem, config: ZeroShotCotConfig) -> tuple[Message, ...]
     return (Message(role="system", content=config.system), *turns) if config.system.strip() else turns
 
 
-def answered_at_once(problem: Problem, draft: Draft) -> Candidate:
+def answered_at_once(problem: Problem, draft: Draft, read: ReadAnswer) -> Candidate:
     """The candidate of a reply to the answer trigger alone. Pure."""
-    candidate = guess(draft, problem.choices)
     if draft.completion is None:
-        return candidate
+        return Candidate(failure=draft.failure)
     steps = (Step(kind="thought", text=draft.completion.text),)
-    return candidate.model_copy(update={"steps": steps, "extraction_stage": 2 if candidate.answer else None})
+    answer = read(draft.completion.text, problem.choices)
+    if answer is None:
+        return Candidate(steps=steps, failure=Failure(kind="no-answer", message="it is no answer"))
+    return Candidate(steps=steps, answer=answer, extraction_stage=2)
 
 
 def build(config: ZeroShotCotConfig) -> StateGraph[Any, Any, Any, Any]:
@@ -117,7 +140,7 @@ def build(config: ZeroShotCotConfig) -> StateGraph[Any, Any, Any, Any]:
     async def extract(state: SolveState, runtime: Runtime[RunContext]) -> dict[str, Any]:
         context, problem = runtime.context, state.problem
         if not config.reasons:
-            candidates = [answered_at_once(problem, draft) for draft in state.drafts]
+            candidates = [answered_at_once(problem, draft, reader(problem, config)) for draft in state.drafts]
             for draft, candidate in zip(state.drafts, candidates, strict=True):
                 context.emit(CandidateProposed(sample=draft.sample, candidate=candidate))
             return {"candidates": candidates}
@@ -128,6 +151,7 @@ def build(config: ZeroShotCotConfig) -> StateGraph[Any, Any, Any, Any]:
             state.drafts,
             rescue_truncated=config.n == 1,
             answer_trigger=answer_trigger(problem, config),
+            read=reader(problem, config),
         )
         return {"candidates": candidates, "limit": state.limit or limit}
 

@@ -47,6 +47,19 @@ def test_the_pages_are_up_to_date() -> None:
     assert stale == [], "run: python docs/generate.py"
 
 
+def test_papers_names_every_paper_that_the_code_names() -> None:
+    text = (ROOT / "docs" / "papers.md").read_text(encoding="utf-8")
+    data_sets = ROOT / "mathagent" / "evals" / "datasets"  # their papers stand in docs/datasets.md
+    missing = {
+        (path.name, number)
+        for path in (ROOT / "mathagent").rglob("*.py")
+        if data_sets not in path.parents
+        for number in re.findall(r"arXiv\s+(\d{4}\.\d{4,5})", path.read_text(encoding="utf-8"))
+        if f"[{number}]" not in text
+    }
+    assert missing == set()
+
+
 def test_papers_names_every_paper_of_every_strategy_and_its_title() -> None:
     text = (ROOT / "docs" / "papers.md").read_text(encoding="utf-8")
     for name in STRATEGIES.table:

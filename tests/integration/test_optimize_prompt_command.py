@@ -61,6 +61,31 @@ def test_a_search_writes_a_file_that_a_strategy_can_use(cli: Cli, data: Path, tm
     assert json.loads(again) == written
 
 
+def test_what_was_set_beside_the_text_is_part_of_how_to_use_it(cli: Cli, data: Path, tmp_path: Path) -> None:
+    model = script(tmp_path, *["The answer is 3."] * 40)
+    best = tmp_path / "best.json"
+    asked = (
+        "optimize-prompt",
+        data,
+        "-o",
+        best,
+        "--method",
+        "pe2",
+        "-s",
+        "cot",
+        "-m",
+        model,
+        "--temperature",
+        "0.5",
+    )
+    sizes = ("--train", 2, "--validation", 2, "--steps", 1, "--edits", 1, "--parents", 1, "--concurrency", 1)
+    code, out, err = cli(*asked, *sizes, "--set", "always_extract=false")
+    assert code == 0, err
+    told = " ".join(out.split())
+    assert "-s cot --set @" in told
+    assert "best.json --set temperature=0.5 --set always_extract=false" in told
+
+
 @pytest.mark.parametrize(
     ("more", "told"),
     [

@@ -52,6 +52,19 @@ def extract_code(text: str) -> str:
     return next((block.code for block in blocks if block.is_python), blocks[0].code).strip()
 
 
+def blanked_code(text: str) -> str:
+    """``text`` with blanks in the place of its closed blocks of Python: places in one are places in the other.
+
+    For who looks for marks between the programs: ``# Output: 12`` within one is a comment of it.
+    """
+    pieces, position = [], 0
+    for block in code_blocks(text):
+        if block.closed and block.is_python:
+            pieces += [text[position : block.start], " " * (block.end - block.start)]
+            position = block.end
+    return "".join([*pieces, text[position:]])
+
+
 def without_code(text: str) -> str:
     """``text`` without its fenced blocks."""
     pieces, position = [], 0

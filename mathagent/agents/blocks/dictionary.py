@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import hashlib
 import re
+import unicodedata
 from collections.abc import Mapping
+from functools import cache
 from importlib.resources import files
 from pathlib import Path
 
@@ -22,8 +24,16 @@ MAX_BYTES = 64 * 2**20
 
 # Formulas and commands are no words; neither is what is in brackets behind a word already.
 _KEPT = r"\$\$.*?\$\$|\$[^$\n]+\$|\\\(.*?\\\)|\\\[.*?\\\]|\\[A-Za-z]+|https?://\S+"
-_WORD = r"[^\W\d_]+(?:['’ʼ-][^\W\d_]+)*"
-_TOKEN = re.compile(rf"(?P<kept>{_KEPT})|(?P<word>{_WORD})(?P<hint> \([^()\n]{{1,80}}\))?", re.DOTALL)
+_HINT = r" \([^()\n]+\)"
+_NO_BRACKETS = str.maketrans("()", "[]")
+"""Of a translation: brackets within those of a hint would not be known for a hint again."""
+_MARKED = ((0x300, 0x1E00), (0xA66F, 0xABF0))
+"""Where the combining marks of living scripts are: vowels of Hindi, Bengali, Telugu and Thai, tones of Yoruba."""
+_JOINERS = "\u200c\u200d"
+_UNSPACED = re.compile(r"[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff]")
+"""Letters of scripts that write no blanks between words: Thai, Lao, Burmese, Khmer, Japanese and Chinese."""
+LONGEST_PIECE = 24
+"""Characters of the longest word that is looked for in such a text."""
 _SENTENCE_START = re.compile(r"(?:^|[.!?:\n])\s*[\"'“‘«(]*$")
 
 
@@ -61,7 +71,7 @@ def parse_dictionary(text: str, place: str) -> Dictionary:
             raise UsageError(
                 f"{place}:{number} is no entry of a dictionary; write a word, a tab and its English translation"
             )
-        entry = Entry(translation=fields[1], function=FUNCTION in fields[2:])
+        entry = Entry(translation=fields[1].translate(_NO_BRACKETS), function=FUNCTION in fields[2:])
         entries.setdefault(_key(fields[0]), entry)
     return entries
 
@@ -74,7 +84,8 @@ def with_hints(
     Numbers, formulas and words that have brackets behind them stay as they are, so that a second pass changes nothing.
     ``content_only`` leaves function words out; a word with a capital letter inside of a sentence is a name, which has
     no hint unless ``names``. ``stem``: a word that is not in the dictionary takes the longest entry that it begins
-    with, of so many letters at least (0: none).
+    with, of so many letters at least (0: none). Where a script has no blanks between words, the longest entries from
+    the left are the words.
     """
     if not dictionary:
         return text
@@ -86,12 +97,17 @@ def with_hints(
         is_name = word[:1].isupper() and not _SENTENCE_START.search(
             text[max(0, match.start() - 20) : match.start()]
         )
-        entry = None if is_name and not names else _looked_up(word, dictionary, stem)
-        if entry is None or (content_only and entry.function):
+        if is_name and not names:
             return word
-        return f"{word} ({entry.translation})"
+        if _key(word) not in dictionary and _UNSPACED.search(word):
+            return "".join(map(with_hint, _pieces(word, dictionary)))
+        return with_hint(word)
 
-    return _TOKEN.sub(hinted, text)
+    def with_hint(word: str) -> str:
+        entry = _looked_up(word, dictionary, stem)
+        return word if entry is None or (content_only and entry.function) else f"{word} ({entry.translation})"
+
+    return _token().sub(hinted, text)
 
 
 def hinted_problem(
@@ -115,8 +131,40 @@ def _looked_up(word: str, dictionary: Dictionary, stem: int) -> Entry | None:
     )
 
 
+def _pieces(run: str, dictionary: Dictionary) -> list[str]:
+    """``run`` divided into the longest entries from the left, and what stands between them."""
+    run = unicodedata.normalize("NFC", run)
+    key = _key(run) if len(_key(run)) == len(run) else run
+    pieces, start, unknown = list[str](), 0, 0
+    while start < len(run):
+        ends = range(min(len(run), start + LONGEST_PIECE), start, -1)
+        end = next((at for at in ends if key[start:at] in dictionary and _whole(run, at)), None)
+        if end is None:
+            start += 1
+            continue
+        pieces += [run[unknown:start], run[start:end]] if start > unknown else [run[start:end]]
+        start = unknown = end
+    return [*pieces, run[unknown:]] if unknown < len(run) else pieces
+
+
+def _whole(run: str, end: int) -> bool:
+    """Whether a letter ends at ``end``: no mark of it follows."""
+    return end == len(run) or not unicodedata.category(run[end]).startswith("M")
+
+
+@cache
+def _token() -> re.Pattern[str]:
+    """What a text consists of for hints: what is kept, and words (letters with their marks), each with its hint."""
+    codes = (code for first, end in _MARKED for code in range(first, end))
+    marks = "".join(char for char in map(chr, codes) if unicodedata.category(char).startswith("M"))
+    letter = rf"[^\W\d_][{re.escape(marks)}{_JOINERS}]*"  # ``re`` counts no mark as a part of a word
+    word = rf"(?:{letter})+(?:['’ʼ-](?:{letter})+)*"
+    return re.compile(rf"(?P<kept>{_KEPT})|(?P<word>{word})(?P<hint>{_HINT})?", re.DOTALL)
+
+
 def _key(word: str) -> str:
-    return word.lower().replace("’", "'").replace("ʼ", "'")
+    """How a word is looked up: in lower case, with its letters and marks composed in one way."""
+    return unicodedata.normalize("NFC", word.lower().replace("’", "'").replace("ʼ", "'"))
 
 
 def _text(place: str) -> str:

@@ -18,6 +18,7 @@ from mathagent.agents.context import RunContext
 from mathagent.agents.problem_text import problem_text
 from mathagent.agents.role import Role
 from mathagent.agents.state import Finding
+from mathagent.answers.extract import extract_answer
 from mathagent.errors import BackendError
 from mathagent.events import PlanMade, Warned
 from mathagent.prompts import render
@@ -64,9 +65,10 @@ class GuidedConfig(ReasonConfig):
 class GuidedWork:
     """One problem worked out by a breakdown into about ``count`` steps, all at once (``whole``) or one after the other.
 
-    ``results`` are those of the latest breakdown that led to any, in order, ``steps`` all that was written, ``doubt``
-    is why something is not validated ("": all is), ``limit`` what ended the budget. What fails on the way ends the
-    work, and is no exception.
+    ``results`` are those of the latest breakdown that led to any, in order (of the one before, where the work ended
+    before this one came to an answer, and that one had), ``steps`` all that was written, ``doubt`` is why something is
+    not validated ("": all is), ``limit`` what ended the budget. What fails on the way ends the work, and is no
+    exception; ``unreachable`` says that it was the model.
     """
 
     context: RunContext
@@ -79,6 +81,7 @@ class GuidedWork:
     doubt: str = ""
     limit: str | None = None
     ended: bool = False
+    unreachable: bool = False
     drawn: int = 0
 
     async def run(self) -> None:
@@ -87,10 +90,15 @@ class GuidedWork:
         for attempt in range(1 + self.config.replans):
             earlier, self.results, self.doubt = (self.results, self.doubt), [], ""
             failure = await self._work_out(await self._break_down(failure, attempt), attempt)
-            if self.ended and not self.results:  # what was worked out before is all that there is
-                self.results, self.doubt = earlier[0], earlier[1] or self.doubt
+            if self.ended and (
+                not self.results or (self._answers(earlier[0]) and not self._answers(self.results))
+            ):
+                self.results, self.doubt = earlier[0], earlier[1] or self.doubt  # as far as it has ever come
             if self.ended or not failure:
                 return
+
+    def _answers(self, results: Sequence[Finding]) -> bool:
+        return bool(results) and extract_answer(results[-1].text, self.problem.choices) is not None
 
     async def _break_down(self, failure: str, attempt: int) -> tuple[str, ...]:
         try:
@@ -163,6 +171,7 @@ class GuidedWork:
         if draft.completion is None:
             self.ended = True
             self.doubt = draft.failure.message if draft.failure is not None else "nothing was written"
+            self.unreachable = draft.failure is not None and draft.failure.kind == "model-error"
             return None
         self.steps.append(Step(kind="thought", text=draft.completion.text))
         return draft.completion.text

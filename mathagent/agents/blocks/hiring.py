@@ -89,9 +89,10 @@ class Ledger(Value):
         return {name: round(total - used, 6) for name, (total, used) in totals.items() if total is not None}
 
     def affords(self, *, resources: float = 0.0, money: float = 0.0) -> bool:
-        """Whether both budgets cover so much more."""
+        """Whether both budgets cover so much more. What costs nothing is covered by an overdrawn one, too."""
         left = self.left
-        return resources <= left.get("resources", resources) and money <= left.get("dollars", money)
+        wanted = {"resources": resources, "dollars": money}
+        return all(amount <= max(0.0, left.get(name, amount)) for name, amount in wanted.items())
 
     def charged(self, what: str, who: str, *, resources: float = 0.0, money: float = 0.0) -> Ledger:
         """The ledger with one more line."""

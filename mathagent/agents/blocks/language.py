@@ -44,6 +44,8 @@ _SCRIPTS = {
     "HIRAGANA": "ja",
     "KATAKANA": "ja",
 }
+_NOT_IN = {"ru": "іїєґўђћљњџјѓќ", "ar": "پچژگکیےٹڈڑں", "hi": "ळ"}
+"""Letters that other languages of their scripts have and these have not: Ukrainian, Serbian, Persian, Urdu, Marathi."""
 _FREQUENT = {
     "de": "der die das und ist nicht ein eine wie viele hat sie von mit zu für auf im den er wenn jeder insgesamt",
     "en": "the and is of to a in how many has he she it are was for each what does if with that on they much find",
@@ -57,14 +59,19 @@ _FREQUENT = {
 _FREQUENT_WORDS = {code: frozenset(words.split()) for code, words in _FREQUENT.items()}
 _WORD = re.compile(r"[^\W\d_]+")
 _FORMULA = re.compile(r"\$[^$]*\$|\\[A-Za-z]+(?:\{[^{}]*\})?")
-_DIGITS = re.compile(r"\d+(?:[.,\u00a0\u202f' ]\d{3}(?!\d))*")
+_DIGITS = re.compile(
+    r"((?<!\d)\d{1,2}(?:,\d{2})+,\d{3}(?![\d,])|\d+(?:[.,\u00a0\u202f' ]\d{3}(?!\d))*)\s?([万萬만億亿억])?"
+)
+"""A number with separators of thousands, as in 1,250 or in India 1,00,000, and the East Asian unit behind it."""
+_ZEROS = {"万": 4, "萬": 4, "만": 4, "億": 8, "亿": 8, "억": 8}
 MAX_CHARACTERS = 4000
 
 
 def language_of(problem: Problem) -> str | None:
     """The code of the problem's language: what it says itself, else what its text looks like; None: not known."""
     if problem.language:
-        return problem.language.strip().lower().replace("_", "-").partition("-")[0]
+        said = problem.language.strip().lower().replace("_", "-").partition("-")[0]
+        return next((code for code, name in NAMES.items() if name.lower() == said), said)
     return detected("\n".join((problem.text, *problem.choices)))
 
 
@@ -74,6 +81,8 @@ def detected(text: str) -> str | None:
     scripts = _scripts("".join(words))
     if scripts:
         best = max(scripts, key=lambda code: scripts[code])
+        if any(letter in _NOT_IN.get(best, "") for word in words for letter in word.lower()):
+            return None
         return "ja" if "ja" in scripts and best == "zh" else best
     counts = {code: sum(word.lower() in frequent for word in words) for code, frequent in _FREQUENT_WORDS.items()}
     ordered = sorted(counts, key=lambda code: -counts[code])
@@ -99,12 +108,18 @@ def language_name(code: str | None) -> str:
 def lost_numbers(original: str, translation: str) -> list[str]:
     """The numbers of two digits or more in ``original`` that ``translation`` does not have, in any script's digits.
 
-    Separators of thousands are passed over; smaller numbers may have become words.
+    Separators of thousands are passed over; smaller numbers may have become words. 15万 may be 150,000.
     """
-    kept = set(_numbers(translation))
-    return [number for number in dict.fromkeys(_numbers(original)) if len(number) > 1 and number not in kept]
+    kept = {form for forms in _numbers(translation) for form in forms}
+    lost = [forms[0] for forms in _numbers(original) if len(forms[0]) > 1 and kept.isdisjoint(forms)]
+    return list(dict.fromkeys(lost))
 
 
-def _numbers(text: str) -> list[str]:
+def _numbers(text: str) -> list[tuple[str, ...]]:
+    """The digits of each number; where a unit stands behind it, those of the whole amount, too."""
     plain = "".join(str(unicodedata.digit(one)) if one.isdigit() and one.isdecimal() else one for one in text)
-    return ["".join(re.findall(r"\d", number)) for number in _DIGITS.findall(plain)]
+    found = []
+    for number, unit in _DIGITS.findall(plain):
+        digits = "".join(re.findall(r"\d", number))
+        found.append((digits, digits + "0" * _ZEROS[unit]) if unit else (digits,))
+    return found

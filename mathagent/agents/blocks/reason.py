@@ -7,7 +7,7 @@ runs only where the first reply holds no answer in a stated form.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from pydantic import Field
 
@@ -24,6 +24,9 @@ from mathagent.events import CandidateProposed
 from mathagent.memory.experience import Experience
 from mathagent.prompts import render
 from mathagent.types import Answer, Candidate, Completion, Failure, Message, Problem, SamplingParams, Step
+
+ReadAnswer = Callable[[str, Sequence[str]], Answer | None]
+"""Reads the answer in a reply to an answer trigger, given the choices."""
 
 REASON_PROMPT = "cot/reason"
 REASON_PROMPTS = (REASON_PROMPT, "cot/extract", "cot/extract_prefill")
@@ -72,16 +75,17 @@ async def conclude_reasoning(
     *,
     rescue_truncated: bool,
     answer_trigger: str | None = None,
+    read: ReadAnswer = extract_from_trigger_reply,
 ) -> tuple[list[Candidate], str | None]:
     """Stage two: turns drafts into candidates, in order.
 
     A reply without an answer in a stated form gets one more question; a truncated one only if
     ``rescue_truncated`` (its answer would be a guess, which should not vote). ``answer_trigger`` are the words that
-    the answer is asked for with, in place of the usual ones.
+    the answer is asked for with, in place of the usual ones, and ``read`` reads it in the reply to them.
     """
     trigger = _answer_trigger(problem) if answer_trigger is None else answer_trigger
     results = await asyncio.gather(
-        *(_conclude(context, problem, config, draft, rescue_truncated, trigger) for draft in drafts)
+        *(_conclude(context, problem, config, draft, rescue_truncated, trigger, read) for draft in drafts)
     )
     for draft, (candidate, _) in zip(drafts, results, strict=True):
         context.emit(CandidateProposed(sample=draft.sample, candidate=candidate))
@@ -95,6 +99,7 @@ async def _conclude(
     draft: Draft,
     rescue_truncated: bool,
     answer_trigger: str,
+    read: ReadAnswer,
 ) -> tuple[Candidate, str | None]:
     candidate = stated_candidate(draft, problem.choices)
     steps = candidate.steps
@@ -104,7 +109,7 @@ async def _conclude(
     if candidate.answer is not None and not config.always_extract:
         return candidate, None
     extraction, limit = await _extract(context, config, draft, answer_trigger)
-    found = None if isinstance(extraction, Failure) else extract_from_trigger_reply(extraction, problem.choices)
+    found = None if isinstance(extraction, Failure) else read(extraction, problem.choices)
     if found is None and candidate.answer is not None:  # stage two was wanted all the same, and came to nothing
         return candidate, limit
     if isinstance(extraction, Failure):

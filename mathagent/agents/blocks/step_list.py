@@ -9,7 +9,7 @@ import re
 from collections.abc import Sequence
 from typing import Literal
 
-from mathagent.agents.blocks.code_text import code_blocks, without_code
+from mathagent.agents.blocks.code_text import blanked_code, code_blocks, without_code
 from mathagent.types import Value
 
 CODE = "Code"
@@ -52,7 +52,7 @@ def read_steps(reply: str, *, until: Literal["first", "last"] = "first") -> Plan
     A reply without headings is one step: its first program, else general reasoning. Outputs that a model wrote itself
     are left out. Pure.
     """
-    end = _FINAL.search(reply)
+    end = _FINAL.search(blanked_code(reply))
     final = reply[end.end() :].strip() if end is not None else None
     listed = reply if end is None else reply[: end.start()]
     heads = list(_HEAD.finditer(listed))
@@ -85,7 +85,7 @@ def _without_heads(text: str) -> list[ListedStep]:
 
 
 def _own_words(text: str) -> str:
-    invented = _OUTPUT.search(text)
+    invented = _OUTPUT.search(blanked_code(text))
     return text[: invented.start() if invented else None].strip()
 
 

@@ -169,7 +169,8 @@ class TacticRun:
         if self.bad:
             failure = Failure(kind="no-answer", message=f"the tactic {self.tactic.name} was given up")
         answer = self.answer
-        if answer is None and limit is not None:  # the best so far
+        unreachable = failure is not None and failure.kind == "model-error"
+        if answer is None and (limit is not None or unreachable):  # the best so far
             answer = await self.bench.value(self.problem)
         if answer is None:
             why = failure or Failure(kind="no-answer", message="the budget ended before an answer")

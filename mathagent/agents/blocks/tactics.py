@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from typing import Literal
 
+from mathagent.agents.blocks.code_text import blanked_code
 from mathagent.types import Value
 
 _STANDARD = (
@@ -108,7 +109,7 @@ _SHORTCUT = re.compile(rf"(?:print\(\s*(?:{_LITERAL}|\w+)\s*\)|\w+\s*=\s*{_LITER
 
 def read_act(reply: str) -> Act | None:
     """The first action of ``reply``; None where it holds none in the form that was asked for."""
-    imagined = _IMAGINED.search(reply)
+    imagined = _IMAGINED.search(blanked_code(reply))
     text = reply[: imagined.start() if imagined else None]
     action = _ACTION.search(text)
     named = _NAME.search(text, action.end() if action else 0)
@@ -120,7 +121,7 @@ def read_act(reply: str) -> Act | None:
         return None
     head = text[: action.start() if action else named.start() if named else 0]
     rest = text[output.end() :]
-    following = _THOUGHT.search(rest)
+    following = _THOUGHT.search(blanked_code(rest))
     return Act(
         thought=_THOUGHT.sub("", head).strip(),
         name=name,

@@ -39,6 +39,34 @@ def test_hints_stand_behind_known_words(text: str, hinted: str) -> None:
     assert with_hints(hinted, ENTRIES) == hinted  # a second pass inserts nothing
 
 
+SCRIPTS = parse_dictionary(
+    "कुत्ता\tdog\nছেলে\tboy\nపిల్లి\tcat\nสุนัข\tdog\nมี\thave\nọjọ́\tday\n农夫\tfarmer\n苹果\tapple\n果\tfruit", "x"
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "hinted"),
+    [
+        ("एक कुत्ता और 5 कुत्ते।", "एक कुत्ता (dog) और 5 कुत्ते।"),
+        ("১২টি ছেলে", "১২টি ছেলে (boy)"),
+        ("పిల్లి 3", "పిల్లి (cat) 3"),
+        ("o\u0323jo\u0323\u0301 3", "o\u0323jo\u0323\u0301 (day) 3"),
+        ("ชาวนามีสุนัข 12 ตัว", "ชาวนามี (have)สุนัข (dog) 12 ตัว"),
+        ("农夫有12个苹果", "农夫 (farmer)有12个苹果 (apple)"),
+    ],
+)
+def test_words_with_marks_and_words_without_blanks_between_them(text: str, hinted: str) -> None:
+    assert with_hints(text, SCRIPTS) == hinted
+    assert with_hints(hinted, SCRIPTS) == hinted
+
+
+def test_brackets_of_a_translation_are_known_for_a_hint_again() -> None:
+    entries = parse_dictionary("benki\tbank (river)", "x")
+    once = with_hints("benki 3", entries)
+    assert once == "benki (bank [river]) 3"
+    assert with_hints(once, entries) == once
+
+
 def test_the_empty_dictionary_changes_nothing() -> None:
     assert read_dictionary("") == {}
     assert with_hints("mbwa na ng'ombe", {}) == "mbwa na ng'ombe"

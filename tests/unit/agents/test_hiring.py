@@ -40,6 +40,13 @@ def test_a_budget_without_a_total_has_no_limit() -> None:
     assert not Ledger(money=0).affords(money=0.1)
 
 
+def test_what_costs_no_money_can_be_had_when_the_money_is_overdrawn() -> None:
+    overdrawn = Ledger(resources=100, money=1).charged("manage", "m", money=1.5)  # a long reply of the manager
+    assert overdrawn.left["dollars"] == -0.5
+    assert cheapest([REMOTE, LOCAL], overdrawn) is LOCAL
+    assert not overdrawn.can_hire(REMOTE)
+
+
 def test_an_entry_says_what_it_costs() -> None:
     assert OWN_MODEL.described() == (
         "own (local): 10 to hire and 40 to ask (resources). the model that you are yourself"

@@ -39,9 +39,22 @@ def test_too_little_is_no_language(text: str) -> None:
     assert detected(text) is None
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "У фермера було 12 корів, він купив ще 5. Скільки у нього корів?",
+        "کشاورز ۱۲ گاو دارد و ۵ تای دیگر می‌خرد. او چند گاو دارد؟",
+        "शेतकऱ्याकडे १२ गायी आहेत आणि तो आणखी ५ घेतो. मुळात किती होत्या?",
+    ],
+)
+def test_a_language_of_a_shared_script_is_not_taken_for_another(text: str) -> None:
+    assert detected(text) is None
+
+
 def test_the_problem_says_it_itself() -> None:
     assert language_of(Problem(text=SAMPLES["en"], language="pt_BR")) == "pt"
     assert language_of(Problem(text=SAMPLES["de"])) == "de"
+    assert language_of(Problem(text="x", language="English")) == "en"
     assert language_name(None) == "the language of the question"
     assert language_name("yo") == "yo"
 
@@ -54,6 +67,13 @@ def test_the_problem_says_it_itself() -> None:
         ("12 and 30", "12 and 13", ["30"]),
         ("5", "five", []),
         ("2,50 Euro", "2.50 euros", []),
+        ("1,00,000 रुपये और 12,34,567", "100,000 rupees and 1,234,567", []),
+        ("1,00,000 रुपये", "10,000 rupees", ["100000"]),
+        ("12,34,567 hat er", "12,34,56", ["1234567"]),
+        ("他有15万元", "He has 150,000 yuan", []),
+        ("他有15万元", "He has 15万 yuan", []),
+        ("他有15万元", "He has 15,000 yuan", ["15"]),
+        ("인구는 25만 명", "250,000 people", []),
     ],
 )
 def test_numbers_that_a_translation_loses(original: str, translation: str, lost: list[str]) -> None:

@@ -18,6 +18,22 @@ def test_steps_are_read_leniently() -> None:
     assert shown([ListedStep(title="T", text="x", output="")]) == "- Step 1: T (general reasoning)\nx\n- Output: "
 
 
+@pytest.mark.parametrize("comment", ["# Final answer:", "# Output: the total", '- Output: = """'])
+def test_comments_of_a_program_are_no_marks_of_the_list(comment: str) -> None:
+    program = f"```python\nx = 3 * 4\n{comment}\nprint(x)\n```"
+    [step] = read_steps(f"- Step 1: Count (tool: Code)\n{program}\n- Output: 99\n### Final Response\n99").steps
+    assert step.text == program
+    assert read_steps(f"Thus:\n{program}\nFinal answer: 12", until="last").final == "12"
+
+
+@pytest.mark.parametrize("fence", ["```", "```python", "```markdown"])
+def test_a_fence_around_words_hides_no_mark(fence: str) -> None:
+    listed = f"{fence}\nStep 1: Count (general)\nsome words\nFinal answer: 12"
+    assert read_steps(listed).final == "12"
+    if fence != "```python":
+        assert read_steps(f"{listed}\n```").final == "12\n```"
+
+
 @pytest.mark.parametrize(
     ("text", "exact"),
     [

@@ -76,3 +76,10 @@ def test_imports_are_bounded() -> None:
 )
 def test_a_program_that_only_prints_models_nothing(code: str, shortcut: bool) -> None:
     assert is_shortcut(code) is shortcut
+
+
+def test_comments_of_a_program_end_no_action() -> None:
+    program = "```python\nx = 3\n# Observation: the total\n# Thought: so\nprint(x)\n```"
+    act = read_act(f"Thought: a\nAction:\nName: Write program\nInput: x\nOutput:\n{program}\nThought: b")
+    assert act is not None
+    assert act.output == program

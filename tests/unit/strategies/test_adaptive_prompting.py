@@ -166,6 +166,25 @@ async def test_a_budget_that_ends_in_the_second_breakdown_keeps_what_the_first_l
     assert (run.state.answer, run.state.confidence_basis) == ("40", "unvalidated: no")
 
 
+@pytest.mark.parametrize("calls", [11, 12, 13])
+async def test_a_second_breakdown_that_ends_before_its_answer_does_not_replace_the_first_one_s(calls: int) -> None:
+    tries = [one for _ in range(3) for one in (solver("So \\boxed{40}"), checked(False, "no"))]
+    first = [assessed("high"), broken_down("count", "subtract"), solver("42 trees"), checked(True), *tries]
+    second = [broken_down("rows", "trees"), solver("6 rows of 7"), checked(True)]
+    backend = ScriptedBackend([*first, *second], capabilities=SCHEMA)
+    run, _ = await graph_solve(STRATEGY, backend, PROBLEM, budget=Budget(max_calls=calls))
+    assert run.state.limit is not None
+    assert (run.state.answer, run.state.confidence_basis) == ("40", "unvalidated: no")
+
+
+async def test_a_formatter_that_is_cut_in_its_thoughts_does_not_replace_a_stated_answer() -> None:
+    thinks = Reply(text="To state it, we take 6 rows of", role="formatter", finish_reason="length")
+    script = [assessed("medium"), broken_down("all"), solver("So \\boxed{40}"), checked(True), thinks]
+    assert (await final_state(STRATEGY, ScriptedBackend(script, capabilities=SCHEMA), PROBLEM)).answer == "40"
+    bare = [*script[:4], Reply(text="40", finish_reason="length")]
+    assert (await final_state(STRATEGY, ScriptedBackend(bare, capabilities=SCHEMA), PROBLEM)).answer == "40"
+
+
 async def test_nonsense_from_everyone() -> None:
     backend = ScriptedBackend(lambda request, index: "nobody could tell from what has been said so far")
     run, _ = await graph_solve(STRATEGY, backend, PROBLEM)
@@ -178,6 +197,13 @@ async def test_nonsense_from_everyone() -> None:
 async def test_a_dead_endpoint() -> None:
     run, _ = await graph_solve(STRATEGY, ScriptedBackend([Reply(error="gone")]), PROBLEM)
     assert isinstance(run.error, BackendError)
+
+
+async def test_an_endpoint_that_dies_before_anything_is_worked_out_is_named() -> None:
+    script = [assessed("medium"), broken_down("all"), Reply(error="gone")]
+    run, _ = await graph_solve(STRATEGY, ScriptedBackend(script, capabilities=SCHEMA), PROBLEM)
+    assert isinstance(run.error, BackendError)
+    assert "gone" in str(run.error)
 
 
 async def test_an_endpoint_that_dies_on_the_way_leaves_what_was_written() -> None:

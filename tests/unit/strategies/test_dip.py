@@ -80,3 +80,7 @@ async def test_budget_nonsense_and_a_dead_endpoint() -> None:
 def test_no_setting_is_without_effect() -> None:
     with pytest.raises(UsageError, match="no setting 'trigger'"):  # its prompt has a sentence of its own
         STRATEGY.configure({"trigger": "First,"})
+
+
+def test_the_table_of_strategies_says_that_it_is_little_without_a_dictionary() -> None:
+    assert STRATEGY.needs == ("dictionary",)

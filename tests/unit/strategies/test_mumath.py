@@ -90,6 +90,18 @@ async def test_further_samples_solve_the_problem_in_other_words(sandbox: Sandbox
     assert QUESTION in asked[2]  # what could not be read leaves the problem as it is
 
 
+async def test_other_words_that_lose_a_number_are_not_solved(sandbox: Sandbox) -> None:
+    def respond(request: object, sample: int) -> str:
+        if getattr(request, "role", "") == "rephraser":
+            return json.dumps({"reasoning": "", "problem": "Add 21 to 30."})
+        return "\\boxed{42}"
+
+    backend = ScriptedBackend(respond, capabilities=PLAIN)
+    async with Solver(backend, sandbox=sandbox, cache=False) as solver:
+        await solver.solve("What is 12 + 30?", "mumath", config={"n": 2, "rephrase": True})
+    assert all("12 + 30" in one.messages[-1].content for one in backend.requests if one.role == "coder")
+
+
 @pytest.mark.parametrize(("calls", "answer"), [(1, None), (2, "5")])
 async def test_a_budget_that_ends_keeps_the_best_so_far(sandbox: Sandbox, calls: int, answer: str | None) -> None:
     backend = ScriptedBackend([block("print(2 + 3)"), "\\boxed{5}"][:calls])

@@ -208,6 +208,12 @@ async def test_budget_nonsense_and_a_dead_endpoint(sandbox: Sandbox) -> None:
             await solve(sandbox, [gone] * 2, **config)
 
 
+async def test_a_model_that_dies_on_the_way_leaves_what_its_programs_found(sandbox: Sandbox) -> None:
+    gone = Reply(error="gone", status=404)
+    solution, _, _ = await solve(sandbox, [PLAN, PROGRAM, gone], tactics=["sympy"])
+    assert (solution.answer, solution.stopped) == ("18", "finished")
+
+
 async def test_several_runs_vote_and_a_box_alone_is_an_answer(sandbox: Sandbox) -> None:
     replies = [Reply(text="It is \\boxed{18}."), Reply(text="It is \\boxed{17}."), Reply(text="\\boxed{18}")]
     solution, _, _ = await solve(sandbox, replies, tactics=["text"], n=3)

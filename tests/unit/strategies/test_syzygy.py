@@ -68,11 +68,35 @@ async def test_exactness_is_the_paper_s_and_can_be_left_out_as_in_the_repository
         ('{"final_answer": 12, "note": 345}', "12"),
         ("final_answer: 12,345.5\n", "12345.5"),
         ("no form at all", None),
+        ('{"final_answer": [42]}', "42"),
+        ('{"final_answer": [\n "42"\n]}', "42"),
+        ('{"final_answer": [1, 2]}', "1,2"),
+        ('{"final_answer": [1, 2', None),
+        ('{"final_answer": (1, 2), "note": 3}', "(1,2)"),
+        ('{"final_answer": (3 + 1)/3}', "(3+1)/3"),
+        ('{"final_answer": "12}', "12"),
+        ('{"final_answer": "12\n}', "12"),
+        ('{"final_answer": {"value": 42}}', None),
     ],
 )
 def test_the_final_answer_is_found_by_its_pattern(text: str, answer: str | None) -> None:
     found = final_answer(text)
     assert (found.normal.replace(" ", "") if found else None) == (answer.replace(" ", "") if answer else None)
+
+
+@pytest.mark.parametrize(
+    ("text", "answer"),
+    [
+        ('{"final_answer": "12', None),
+        ('{"final_answer": 12', None),
+        ('{"final_answer": "7", "x": 1, "final_answer": "12', "7"),
+        ('{"final_answer": "12"', "12"),
+        ('{"final_answer": 12, "module": "tre', "12"),
+    ],
+)
+def test_of_a_form_that_was_cut_half_an_answer_is_none(text: str, answer: str | None) -> None:
+    found = final_answer(text, cut=True)
+    assert (found.normal if found else None) == answer
 
 
 async def test_a_form_with_a_bad_escape_needs_no_second_call() -> None:

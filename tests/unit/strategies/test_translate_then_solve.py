@@ -81,6 +81,15 @@ async def test_the_solution_comes_back_in_the_askers_language() -> None:
     assert [step.text for step in solution.candidates[1].steps] == [ANSWER, back]
 
 
+@pytest.mark.parametrize("language", [None, "el"])
+async def test_a_language_without_a_name_is_shown_by_the_question(language: str | None) -> None:
+    question = Problem(text="Ο αγρότης έχει 12 αγελάδες και αγοράζει άλλες 15. Πόσες έχει;", language=language)
+    back = Reply(text="12 + 15 = 27, άρα \\boxed{27}.", role="translator", contains=(question.text, ANSWER))
+    english = Reply(text=IN_ENGLISH, role="translator", lacks=("A text in that language",))
+    solution, _ = await solve(ScriptedBackend([english, ANSWER, back]), problem=question, answer_in="question")
+    assert solution.candidates[1].steps[-1].text == back.text
+
+
 async def test_a_translation_with_another_answer_is_dropped() -> None:
     wrong = Reply(text="12 + 15 = 27, also hat er \\boxed{28} Kühe.", role="translator")
     solution, warnings = await solve(ScriptedBackend([TRANSLATED, ANSWER, wrong]), answer_in="question")
@@ -97,11 +106,51 @@ async def test_an_answer_in_words_is_told_in_the_askers_words() -> None:
     assert solution.answer == "Mittwoch"
 
 
+@pytest.mark.parametrize(
+    ("english", "german", "answer"),
+    [
+        ("a + b", "a - b", "a+b"),
+        ("xy", "yz", "xy"),
+        ("yes", "no", "yes"),
+        ("yes", "ja", "ja"),
+        ("three dogs", "drei Hunde", "drei Hunde"),
+        ("three dogs", "3", "three dogs"),
+    ],
+)
+async def test_another_answer_that_is_no_number_is_dropped_too(english: str, german: str, answer: str) -> None:
+    question = "Der Bauer hat a Kühe und kauft noch b dazu. Was ist das und wie viele sind es?"
+    script = ["What is it, and how many?", f"\\boxed{{{english}}}", f"Es ist \\boxed{{{german}}}."]
+    solution, _ = await solve(ScriptedBackend(script), problem=question, answer_in="question")
+    assert solution.answer is not None
+    assert solution.answer.replace(" + ", "+") == answer
+
+
+async def test_a_translation_with_other_choices_is_dropped() -> None:
+    problem = Problem(text=QUESTION, choices=("27", "30", "54/2", "15"))
+    translation = f"{IN_ENGLISH}\nChoices:\n(A) 27\n(B) 30\n(C) 54/2\n(D) 15"
+    script = [translation, "\\boxed{A, C}", "Es ist \\boxed{A, B}."]
+    solution, warnings = await solve(ScriptedBackend(script), problem=problem, answer_in="question")
+    assert solution.answer == "A, C"
+    assert "another answer" in warnings[-1]
+
+
 async def test_choices_are_translated_with_the_question() -> None:
     problem = Problem(text=QUESTION, choices=("27 Kühe", "30 Kühe"))
     translation = Reply(text=f"{IN_ENGLISH}\nChoices:\n(A) 27 cows\n(B) 30 cows", contains=("(A) 27 Kühe",))
     backend = ScriptedBackend([translation, Reply(text="\\boxed{A}", contains=("(A) 27 cows",), lacks=("Kühe",))])
     assert (await solve(backend, problem=problem))[0].answer == "A"
+
+
+@pytest.mark.parametrize(
+    ("choices", "used"),
+    [("", False), ("\nA) cows\nB) sheep", True), ("\n(A) cows (B) sheep", True), ("\n(A) cows", False)],
+)
+async def test_a_translation_without_the_choices_is_not_used(choices: str, used: bool) -> None:
+    problem = Problem(text="Was hat er und wie viele sind es?", choices=("Kühe", "Schafe"))
+    solving = Reply(text="\\boxed{A}", contains=("What has he?" if used else "(B) Schafe",))
+    solution, warnings = await solve(ScriptedBackend([f"What has he?{choices}", solving]), problem=problem)
+    assert solution.answer == "A"
+    assert len(warnings) == (0 if used else 1)
 
 
 async def test_chains_vote_and_budget_nonsense_and_a_dead_endpoint_are_named() -> None:

@@ -66,6 +66,28 @@ async def test_cleaning_of_stage_two(text: str, problem: Problem, answer: str | 
         assert float(state.answer) == float(answer) if answer != "B" else state.answer == "B"
 
 
+@pytest.mark.parametrize(
+    ("text", "answer"),
+    [
+        ("Yes.", "yes"),
+        ("NO!", "no"),
+        ("It is: yes, 7 is prime, no doubt", "yes"),
+        ("Nobody knows", None),
+        ("7", None),
+    ],
+)
+@pytest.mark.parametrize("variant", ["step-by-step", "none"])
+async def test_yes_or_no_has_a_trigger_and_a_cleaning_of_its_own(
+    variant: str, text: str, answer: str | None
+) -> None:
+    asked = Reply(text=text, contains=("he answer (Yes or No) is",), lacks=("numerals",))
+    script = [asked] if variant == "none" else [Reply(text="7 has no divisor but 1 and 7."), asked]
+    settings = {"answer_kind": "yes-no", "variant": variant}
+    state = await final_state(STRATEGY, ScriptedBackend(script), Problem(text="Is 7 prime?"), **settings)
+    assert state.answer == answer
+    assert (state.candidates[0].failure is None) == (answer is not None)
+
+
 async def test_choices_have_a_trigger_of_their_own() -> None:
     second = Reply(text="B", contains=("Therefore, among A through C, the answer is",))
     backend = ScriptedBackend([Reply(text=REASONING, contains=("(B) 42",)), second])
