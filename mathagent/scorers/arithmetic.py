@@ -35,7 +35,11 @@ _SIGNS = (
 )
 _RUN = re.compile(r"[-+*/^()%.\d \t=]+")
 _OPERATION = re.compile(r"(?<=[\d)%])\s*[-+*/^]\s*(?=[\d(.-])")
-_DECIMALS = re.compile(r"-?\d+\.(\d+)")
+_DECIMALS = re.compile(r"-?\d+(?:\.(\d+))?(\s*%)?")
+_REMAINDER = re.compile(
+    r"\s*(?:,?\s*(?:with\s+)?(?:a\s+)?remainder\b|[Rr]\.?\s*\d|,?\s*with\s+\S+\s+(?:left|over|remaining)\b)"
+)
+"""What says that the quotient before it is a whole number and a rest."""
 _WORD_BEFORE = re.compile(r"(\S+)\s*\Z")
 MAX_WORD = 40
 
@@ -51,8 +55,9 @@ class Calculation(Value):
 def calculations(text: str) -> list[Calculation]:
     """The calculations in ``text`` that can be done again: one side an operation on numbers, both sides numbers. Pure.
 
-    A decimal on the right counts as rounded to its digits. What follows a variable, or "of", is left alone: ``2x + 3 =
-    7`` and "half of 10 + 2 = 7" state something else.
+    A decimal or a percentage on the right counts as rounded to its digits. What follows a variable, or "of", is left
+    alone, and so is a quotient with its remainder: ``2x + 3 = 7``, "half of 10 + 2 = 7" and "17 / 5 = 3 R2" state
+    something else.
     """
     plain = text[:MAX_CHARACTERS]
     for pattern, sign in _SIGNS:
@@ -63,6 +68,8 @@ def calculations(text: str) -> list[Calculation]:
             continue
         sides = [side.strip() for side in run[0].split("=")]
         sides[-1] = sides[-1].rstrip(".")
+        if _REMAINDER.match(plain, run.end()):
+            sides = sides[:-1]
         before = _WORD_BEFORE.search(plain[max(0, run.start() - MAX_WORD) : run.start()])
         for place, (left, right) in enumerate(pairwise(sides)):
             if len(left) > MAX_SIDE or len(right) > MAX_SIDE:
@@ -85,9 +92,15 @@ def _calculation(left: str, right: str) -> Calculation | None:
     given, stated = exact_value(left), exact_value(right)
     if given is None or stated is None:
         return None
-    decimals = _DECIMALS.fullmatch(right)
-    slack = Fraction(1, 2 * 10 ** len(decimals[1])) if decimals else Fraction(0)
-    return Calculation(left=left, right=right, holds=abs(given - stated) <= slack)
+    return Calculation(left=left, right=right, holds=abs(given - stated) <= _slack(right))
+
+
+def _slack(stated: str) -> Fraction:
+    """How far the exact value may be from a number that is written with so many digits; a whole number is exact."""
+    number = _DECIMALS.fullmatch(stated)
+    if number is None or (number[1] is None and number[2] is None):
+        return Fraction(0)
+    return Fraction(1, 2 * 10 ** (len(number[1] or "") + (2 if number[2] else 0)))
 
 
 class Arithmetic:

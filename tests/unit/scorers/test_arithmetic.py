@@ -23,6 +23,9 @@ from mathagent.types import Step
         ("- 3 + 4 = 7", [True]),
         ("1. 3 + 4 = 7", [True]),
         ("10/3 = 3.33 but 10/3 = 3.34", [True, False]),
+        ("2/3 = 66.7%, or 67% = 2/3, and 2/3 = 65%", [True, False]),
+        ("17 / 5 = 3", [False]),
+        ("3 * 4 = 12, 17 / 5 = 3 remainder 2", [True]),
     ],
 )
 def test_calculations_are_done_again(text: str, found: list[bool]) -> None:
@@ -41,6 +44,8 @@ def test_calculations_are_done_again(text: str, found: list[bool]) -> None:
         "9^9^9^9 = 3",
         "no numbers at all",
         "=====",
+        "17 ÷ 5 = 3 R2",
+        "17/5 = 3 with 2 left",
         "",
     ],
 )
