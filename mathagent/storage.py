@@ -13,6 +13,9 @@ from typing import IO, Any
 
 from mathagent.errors import StorageError
 
+WAL_PAGES = 8000
+"""How much is written (32 MB) before it is moved to the database file, which waits for the disk: every 100 records of a
+benchmark, by SQLite's own 1,000."""
 BUSY_TIMEOUT_S = 30.0
 
 
@@ -29,6 +32,7 @@ def open_database(path: Path) -> sqlite3.Connection:
     try:
         _switch_to_wal(connection)
         connection.execute("PRAGMA synchronous=NORMAL")
+        connection.execute(f"PRAGMA wal_autocheckpoint={WAL_PAGES}")
     except sqlite3.Error as error:
         connection.close()
         raise StorageError(f"cannot open {path}: {error}; {storage_advice(error, path)}") from error

@@ -17,6 +17,11 @@ __all__ = ["Arm", "Benchmark", "OnRecord"]
 OnRecord = Callable[[Record, bool], None]
 """Hears of each record, and whether it was there already."""
 
+APART_S = 0.002
+"""Between the first attempts. Begun all at once they stay in step: the replies of a server that takes equally long for
+each come in one lump, and the next request of any waits until all of them are dealt with."""
+ALL_BEGUN_S = 0.2
+
 
 class Benchmark:
     """Runs arms over data sets with one solver; resumes from ``store``, whatever ended an earlier run.
@@ -90,8 +95,11 @@ class Benchmark:
                 share(others, record)
 
         at_once = 1 if learns else self.concurrency  # what was learned from one is there for the next
-        workers = [asyncio.ensure_future(work()) for _ in range(min(at_once, len(waiting)))]
+        workers: list[asyncio.Future[None]] = []
         try:
+            for _ in range(min(at_once, len(waiting))):
+                workers.append(asyncio.ensure_future(work()))
+                await asyncio.sleep(min(APART_S, ALL_BEGUN_S / at_once))
             await asyncio.gather(*workers)
         finally:
             for worker in workers:
