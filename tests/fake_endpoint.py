@@ -17,7 +17,7 @@ class Behaviour:
     with 400 naming them. ``status``, ``raw``: this status, these bytes, instead of a completion. ``cut``: "body"
     closes the connection in the middle of the body, "stream" ends a stream half way and cleanly, "reset" half way
     and not; "drop" closes without an answer; "hang" stops half way, and stays open. ``delay_s``: wait first; None: for
-    ever. ``stated_usage`` is what it says of tokens, right or wrong."""
+    ever. ``stated_usage`` is what it says of tokens, right or wrong. ``streams``: else a stream is answered whole."""
 
     n: str = "honour"
     refuse: tuple[str, ...] = ()
@@ -35,6 +35,7 @@ class Behaviour:
     usage: bool = True
     stated_usage: Any = None
     shuffled: bool = False
+    streams: bool = True
     key: str | None = None
 
 
@@ -123,7 +124,7 @@ class FakeEndpoint:
             request.transport.abort()
             return web.Response()
         count = 1 if how.n == "ignore" else body["n"]
-        if body.get("stream"):
+        if body.get("stream") and how.streams:
             return await self._stream(request, body, how, count)
         reply = json.dumps(_completion(body, how, count)).encode()
         if how.cut in ("body", "hang"):

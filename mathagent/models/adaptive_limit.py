@@ -66,9 +66,10 @@ class AdaptiveLimit:
             self._let_in()
 
     def _has_room(self) -> bool:
-        return (self.bound is None or self.in_flight < max(1, int(self.bound))) and not self._pause_left()
+        return (self.bound is None or self.in_flight < max(1, int(self.bound))) and not self.pause_left()
 
-    def _pause_left(self) -> float:
+    def pause_left(self) -> float:
+        """Seconds until the endpoint wants to be asked again; 0 where it can be now."""
         return max(0.0, self._paused_until - self._clock())
 
     def _take(self) -> None:
@@ -88,7 +89,7 @@ class AdaptiveLimit:
             raise
 
     def _let_in(self) -> None:
-        pause = self._pause_left()  # once: were it over only behind the loop, nobody would be woken
+        pause = self.pause_left()  # once: were it over only behind the loop, nobody would be woken
         while self._waiting and self._has_room():
             turn = self._waiting.popleft()
             if not turn.cancelled():

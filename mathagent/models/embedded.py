@@ -151,12 +151,13 @@ class EmbeddedBackend:
 
         def finished(index: int, completion: Completion) -> None:
             taken.give_back()
+            arrived[start + index] = completion  # also where the others of this stream will not come
             if told is not None:
                 told(start + index, completion)
 
         server, client = await self._connection()
         try:
-            done = await stream_chat(
+            await stream_chat(
                 client,
                 request.samples(start, taken.count),
                 backend=self.name,
@@ -168,7 +169,6 @@ class EmbeddedBackend:
             )
         except httpx.TransportError as error:
             raise await self._broken(server, error) from error
-        arrived.update({start + index: completion for index, completion in enumerate(done)})
 
     async def embed(self, texts: Sequence[str]) -> list[list[float]]:
         """See Embedder. A text takes a slot, and counts against no budget.

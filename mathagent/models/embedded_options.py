@@ -56,7 +56,7 @@ class Adapter(Value):
     nothing. Its name is that of its file, without suffix."""
 
     path: str
-    scale: float = 1.0
+    scale: float = Field(default=1.0, allow_inf_nan=False)
 
     @property
     def name(self) -> str:

@@ -23,7 +23,9 @@ _NEXT_URL = re.compile(r",\s*(?=https?://)")
 class EndpointSettings(Value):
     """How one endpoint is asked. Seconds are wall clock; None: no deadline but that of the budget."""
 
-    weight: float = Field(default=1.0, gt=0, description="Its share of the requests, beside other endpoints'.")
+    weight: float = Field(
+        default=1.0, gt=0, allow_inf_nan=False, description="Its share of the requests, beside other endpoints'."
+    )
     parallel: int = Field(default=16, ge=1, le=1000, description="Requests that it answers well at a time.")
     connect_s: float | None = Field(default=None, gt=0, description="Until the connection stands.")
     silence_s: float | None = Field(default=None, gt=0, description="Between two pieces of a reply.")

@@ -17,7 +17,8 @@ from mathagent.types import Value
 
 _CASCADE = re.compile(r"cascade\((.*)\)", re.DOTALL)
 _COMPOSED = re.compile(r"([a-z][\w-]*)\((.*)\)", re.DOTALL)
-_ASSIGNED = re.compile(r"([a-z][\w-]*)=(.+)", re.DOTALL)
+_ROLE = r"[a-z][\w-]*"
+_ASSIGNED = re.compile(rf"({_ROLE})=(.+)", re.DOTALL)
 BELOW_KEY = "below"
 
 
@@ -104,6 +105,10 @@ def read_roles(pairs: Sequence[str]) -> dict[str, str]:
             raise UsageError(
                 f"'{pair}' gives no role a model; write ROLE=MODEL, for example verifier=openai:gpt-4o"
             )
+        if role.strip() == BELOW_KEY or not re.fullmatch(_ROLE, role.strip()):
+            raise UsageError(f"'{role.strip()}' is no name of a role; write ROLE=MODEL, for example verifier=m")
+        if len(split_models(model)) != 1:  # the rest would be another stage of all roles' cascade
+            raise UsageError(f"the role {role.strip()} is given several models ({model.strip()}); give it one")
         if role.strip() in roles:
             raise UsageError(f"the role {role.strip()} is given two models; leave one out")
         roles[role.strip()] = model.strip()

@@ -33,6 +33,8 @@ from mathagent.types import Completion
 OPENAI_URL = "https://api.openai.com/v1"
 ASK_AGAIN_S = 60.0
 """How long a server that did not say which one it is, is not asked again."""
+ASKING_PAUSES_S = (0.1, 0.4)
+"""Waits before it is asked again where it failed in passing: what it is shapes the identity of all that follows."""
 
 # Samplers that local servers switch on by default or take from the model's files (vLLM reads a repetition penalty
 # of 1.05 from Qwen2.5's), spelled out as "off". OpenAI itself does not know the first three.
@@ -53,6 +55,8 @@ _NAMES_A_FIELD = re.compile(
     r"|extra|unknown|unrecogni|unexpected|additional",
     re.IGNORECASE,
 )
+_NEWER_NAME = "max_completion_tokens"
+_WANTS_NEWER_NAME = re.compile(rf"\buse\W+{_NEWER_NAME}", re.IGNORECASE)
 _NAMES_N = re.compile(r"\bn\b|choices?\b", re.IGNORECASE)
 
 
@@ -96,7 +100,8 @@ class OpenAICompatible:
 
     Where the server ignores or refuses ``n``, the missing samples are requested one by one, and ``capabilities.n``
     is off from then on. Where it refuses ``extra_body`` (explicit neutral samplers) or usage in a stream, they
-    are left out from then on: such a server has none. It never retries by itself; the wrapper Retrying does.
+    are left out from then on: such a server has none. The limit of tokens takes its newer name where the server asks
+    for that. It never retries by itself; the wrapper Retrying does.
 
     What its server can do beyond the wire format is known once ``prepare`` has asked it, or the endpoint says.
     ``named``: the endpoint is part of the name, as the user wrote it.
@@ -122,8 +127,9 @@ class OpenAICompatible:
         self._takes_extra = True
         self._asked_server = endpoint.settings.server is not None or is_openai(endpoint.url)
         self._asking: asyncio.Task[None] | None = None
+        self._unknown: BackendError | None = None  # why it is not known which server it is
         self._silent_until = -math.inf
-        self._tokens_field = "max_completion_tokens" if is_openai(endpoint.url) else "max_tokens"
+        self._tokens_field = _NEWER_NAME if is_openai(endpoint.url) else "max_tokens"
         self._thinking_is_known()
 
     @property
@@ -155,8 +161,9 @@ class OpenAICompatible:
 
     async def _ask_server(self) -> None:
         try:
-            server = server_of(await self.client.models())
+            server = server_of(await self._models())
         except BackendError as error:
+            self._unknown = error
             if isinstance(error.__cause__, TimeoutError):
                 self._silent_until = time.monotonic() + ASK_AGAIN_S
             return
@@ -165,6 +172,16 @@ class OpenAICompatible:
             known = self.endpoint.settings.model_copy(update={"server": server})
             self.client.endpoint = self.endpoint.model_copy(update={"settings": known})
             self.capabilities = with_server(self.capabilities, server)
+
+    async def _models(self) -> object:
+        for pause_s in ASKING_PAUSES_S:
+            try:
+                return await self.client.models()
+            except BackendError as error:
+                if not error.retryable or isinstance(error.__cause__, TimeoutError):
+                    raise
+            await asyncio.sleep(pause_s)
+        return await self.client.models()
 
     def _thinking_is_known(self) -> None:
         """Raises UnsupportedOption where the server is known, and cannot be told how long to think."""
@@ -180,6 +197,8 @@ class OpenAICompatible:
         require_capabilities(self, request)
         if self.endpoint.settings.thinking_tokens is not None:
             await self.prepare()  # how it is said depends on the server
+            if not self._asked_server and self._unknown is not None:
+                raise self._unknown.with_traceback(None)  # by each who asks meanwhile
         wanted = request.params.n
         if wanted > 1 and not self.capabilities.n:
             return await self._one_by_one(request, {}, on_delta)
@@ -224,10 +243,16 @@ class OpenAICompatible:
         return (await self._request(request.samples(index, 1), listener))[0]
 
     async def _request(self, request: ChatRequest, on_delta: OnDelta | None) -> list[Completion]:
+        tokens_field = self._tokens_field  # another request may have learned better by the time it is refused
         try:
             return await self._send(request, on_delta, extra=self._takes_extra)
         except BackendError as error:
-            if error.status not in (400, 422) or not _NAMES_A_FIELD.search(str(error)):
+            if error.status not in (400, 422):
+                raise
+            if tokens_field != _NEWER_NAME and _WANTS_NEWER_NAME.search(str(error)):
+                self._tokens_field = _NEWER_NAME  # as OpenAI's reasoning models want it, behind whatever address
+                return await self._request(request, on_delta)
+            if not _NAMES_A_FIELD.search(str(error)):
                 raise
         done = await self._send(request, on_delta, extra=False)
         self._takes_extra = False  # only now is it known that the extra fields were what was refused

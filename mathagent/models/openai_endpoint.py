@@ -17,9 +17,16 @@ from mathagent.errors import BackendError, UsageError
 from mathagent.models.adaptive_limit import AdaptiveLimit
 from mathagent.models.base import OnDelta
 from mathagent.models.endpoints import Endpoint
-from mathagent.models.openai_errors import connection_error, not_json, stated_error, status_error
+from mathagent.models.openai_errors import (
+    connection_error,
+    not_json,
+    stated_error,
+    stated_failure,
+    status_error,
+)
 from mathagent.models.openai_reply import StreamedReply, completions_from_reply, error_message
-from mathagent.models.openai_session import OpenAISession
+from mathagent.models.openai_session import OpenAISession, Response, read_json
+from mathagent.models.server_events import ServerEvent
 from mathagent.types import Completion
 
 READ_TIMEOUT_S = 1800.0  # a small CPU may need minutes for one reply; budgets bound the rest
@@ -49,6 +56,11 @@ class OpenAIEndpoint:
         self._api_key = api_key
         self._connection: Connection | None = None
 
+    @property
+    def paused(self) -> bool:
+        """Whether it has asked to be left alone for now."""
+        return self._connection is not None and self._connection.limit.pause_left() > 0
+
     async def ask(self, body: dict[str, Any], prompt_length: int, most: int) -> list[Completion]:
         """The samples of one whole reply. ``prompt_length`` is in characters, ``most`` the tokens of all samples."""
         connection = await self.open()
@@ -61,30 +73,41 @@ class OpenAIEndpoint:
     async def stream(
         self, body: dict[str, Any], prompt_length: int, most: int, on_delta: OnDelta
     ) -> list[Completion]:
-        """As ``ask``; ``on_delta`` hears the pieces of text as they come."""
-        import openai  # noqa: F401 - its second of loading is not the server's
-
+        """As ``ask``; ``on_delta`` hears the pieces of text as they come; all at once where the server does not
+        stream."""
         connection = await self.open()
-        reply = StreamedReply(self.backend)
+        streamed = StreamedReply(self.backend)
         async with connection.limit.slot() as begun:
             first = asyncio.timeout(self.endpoint.settings.first_token_s)
-            reading = self._pieces(connection.session, body, reply, on_delta, first)
-            await self._told(connection, begun, self._within(reading, first))
-        return reply.completions(body["n"], most=most, prompt_length=prompt_length)
+            reading = self._pieces(connection.session, body, streamed, on_delta, first)
+            whole = await self._told(connection, begun, self._within(reading, first))
+        if whole is None:
+            return streamed.completions(body["n"], most=most, prompt_length=prompt_length)
+        done = completions_from_reply(whole, self.backend, body["n"], most=most, prompt_length=prompt_length)
+        for index, completion in enumerate(done):
+            if completion.text:
+                on_delta(index, completion.text)
+        return done
 
     async def models(self) -> object:
-        """What ``GET /models`` replies, None where it is refused. Raises BackendError where it cannot be reached."""
+        """What ``GET /models`` replies, None where it is refused. Raises BackendError where it cannot be reached, or
+        fails in passing."""
         import aiohttp
 
         session = (await self.open()).session
         try:
             async with asyncio.timeout(ASKING_WHO_S):
                 response = await session.get("/models")
-            return response.json() if response.is_success else None
+            if response.is_success:
+                return response.json()
         except (aiohttp.ClientError, TimeoutError) as error:
             raise self._connection_error(error) from error
         except ValueError:  # no JSON, or in no charset
             return None
+        failure = self._status_error(response)
+        if failure.retryable:
+            raise failure
+        return None
 
     async def _told(self, connection: Connection, begun: int, asking: Any) -> Any:
         """What ``asking`` returns; the limit is told whether the endpoint asked to slow down."""
@@ -129,11 +152,16 @@ class OpenAIEndpoint:
             response = await session.post(body)
         except (aiohttp.ClientError, TimeoutError) as error:
             raise self._connection_error(error) from error
+        return self._reply_of(response)
+
+    def _reply_of(self, response: Response) -> object:
+        """The JSON of a success. Raises BackendError where it says that it is none."""
         if not response.is_success:
-            raise self._status_error(response.status, response.error_body(), response.headers)
+            raise self._status_error(response)
         reply = response.json()
-        if isinstance(reply, dict) and reply.get("error") and not reply.get("choices"):
-            raise self._stated_error(reply["error"])
+        failure = stated_failure(reply)
+        if failure is not None and not (isinstance(reply, dict) and reply.get("choices")):
+            raise self._stated_error(failure)
         return reply
 
     async def _pieces(
@@ -143,37 +171,46 @@ class OpenAIEndpoint:
         reply: StreamedReply,
         on_delta: OnDelta,
         first: asyncio.Timeout,
-    ) -> None:
-        import openai
+    ) -> object:
+        """Adds the pieces of a stream to ``reply``; returns the reply of a server that does not stream."""
+        import aiohttp
 
         try:
-            async with aclosing(session.stream(body)) as chunks:
-                async for chunk in chunks:
-                    if first.when() is not None:
-                        first.reschedule(None)
-                    for index, text in reply.add(chunk):
-                        on_delta(index, text)
-        except openai.APIStatusError as error:
-            raise self._status_error(error.status_code, error.body, error.response.headers) from error
-        except openai.APIConnectionError as error:
+            async with session.stream(body) as answer:
+                if not await answer.is_stream():
+                    return self._reply_of(await answer.whole())
+                async with aclosing(answer.events()) as events:
+                    async for event in events:
+                        if first.when() is not None:
+                            first.reschedule(None)
+                        for index, text in reply.add(self._chunk(event)):
+                            on_delta(index, text)
+        except (aiohttp.ClientError, TimeoutError) as error:
             raise self._connection_error(error) from error
-        except openai.APIError as error:  # an error event inside a stream
-            raise self._stated_error(error.body) from error
         if not reply.finished:
             message = f"{self.backend} at {self.shown}: the reply broke off before its end; trying again may help"
             raise BackendError(message, retryable=True)
+        return None
+
+    def _chunk(self, event: ServerEvent) -> object:
+        """What an event holds. Raises BackendError where it says that the reply failed."""
+        chunk = read_json(event.data)
+        failure = stated_failure(chunk)
+        if failure is not None or event.name == "error":
+            raise self._stated_error(chunk if failure is None else failure)
+        return chunk
 
     def _connection_error(self, error: BaseException) -> BackendError:
         return connection_error(error, backend=self.backend, base_url=self.shown, reached=self.reached)
 
-    def _status_error(self, status: int, body: object, headers: Mapping[str, str]) -> BackendError:
+    def _status_error(self, response: Response) -> BackendError:
         self.reached = True
         return status_error(
-            status,
-            _with_quota(body),
+            response.status,
+            _with_quota(response.error_body()),
             backend=self.backend,
             base_url=self.shown,
-            retry_after=headers.get("retry-after"),
+            retry_after=response.headers.get("retry-after"),
         )
 
     def _stated_error(self, body: object) -> BackendError:

@@ -10,7 +10,8 @@ from email.utils import parsedate_to_datetime
 from mathagent.errors import BackendError
 from mathagent.models.base import PromptTooLong
 
-_PASSING = frozenset({408, 409, 425, 429, 500, 502, 503, 504, 520, 522, 524, 529})
+_PASSING = frozenset({408, 409, 425, 429, *range(500, 600)} - {501, 505})
+"""All that servers, and the proxies before them, call their own failure, but for what they have not learned to do."""
 
 # What servers call their failures, in the fields "type" and "code" of OpenAI's error bodies: that of the first pattern
 # found. A refused model is called an invalid request, too, so that stands further down. "_" stands for " ", "_" or "".
@@ -44,6 +45,14 @@ def stated_error(body: object, message: str, *, backend: str, base_url: str) -> 
             status, message, backend=backend, base_url=base_url, told=f"HTTP 200, meaning {status}"
         )
     return BackendError(f"{backend} at {base_url} reports: {message}; check the model and the URL", status=200)
+
+
+def stated_failure(reply: object) -> object | None:
+    """What ``reply`` (parsed JSON, with HTTP status 200) says that went wrong, in OpenAI's form or an older one of
+    vLLM and FastChat; None where it says nothing of the kind."""
+    if not isinstance(reply, Mapping):
+        return None
+    return reply if reply.get("object") == "error" else reply.get("error") or None
 
 
 def _stated_status(body: object) -> int | None:

@@ -1,7 +1,8 @@
 """EndpointPool: one model behind several endpoints: weighted balancing, fail-over, and a second request when one lags.
 
-The next request goes to the endpoint with the least in flight for its weight. One that fails by its own fault is left
-alone for a while (circuit_breaker), and its request goes to another; only when each has been tried does it fail.
+Endpoints that have less in flight than their weight's share take turns, by weight; one that has asked for a pause is
+passed over meanwhile. One that fails by its own fault is left alone for a while (circuit_breaker), and its request goes
+to another; only when each has been tried does it fail.
 """
 
 from __future__ import annotations
@@ -41,15 +42,16 @@ def _blame(error: BackendError) -> Literal["request", "load", "unclear", "endpoi
 
 @dataclass
 class Member:
-    """One endpoint of a pool. ``in_flight`` counts samples."""
+    """One endpoint of a pool. ``in_flight`` counts samples; ``credit`` says how far it is behind its turn."""
 
     backend: OpenAICompatible
     breaker: CircuitBreaker = field(default_factory=CircuitBreaker)
     in_flight: int = 0
+    credit: float = 0.0
 
     @property
-    def load(self) -> float:
-        return (self.in_flight + 1) / self.backend.endpoint.settings.weight
+    def weight(self) -> float:
+        return self.backend.endpoint.settings.weight
 
 
 @dataclass(frozen=True)
@@ -77,7 +79,6 @@ class EndpointPool:
         self._model, self._named = model, named
         hedges = (one.endpoint.settings.hedge_s for one in backends)
         self._hedge_s = min((one for one in hedges if one is not None), default=None)
-        self._turns = 0
 
     @property
     def name(self) -> str:
@@ -204,18 +205,13 @@ class EndpointPool:
             await asyncio.gather(*tasks, return_exceptions=True)
 
     def _next(self, tried: Sequence[Member]) -> Turn | None:
-        """The endpoint to ask now, of those not ``tried`` and not left alone; turns decide between equals."""
-        ready = [
-            (one.load, (number - self._turns) % len(self.members), one)
-            for number, one in enumerate(self.members)
-            if one not in tried and one.breaker.ready
-        ]
+        """The endpoint to ask now, of those not ``tried`` and not left alone."""
+        ready = [one for one in self.members if one not in tried and one.breaker.ready]
         if not ready:
             return None
-        _, _, member = min(ready, key=lambda entry: entry[:2])
+        member = _in_turn([one for one in ready if not one.backend.client.paused] or ready)
         admission = member.breaker.admit()
         assert admission is not None  # it was ready
-        self._turns = (self.members.index(member) + 1) % len(self.members)
         return Turn(member, admission)
 
     def _given_up(self, failure: BackendError | None, arrived: dict[int, Completion]) -> BackendError:
@@ -235,6 +231,20 @@ class EndpointPool:
         async with AsyncExitStack() as closing:  # all of them, whatever one of them raises
             for member in self.members:
                 closing.push_async_callback(member.backend.aclose)
+
+
+def _in_turn(members: Sequence[Member]) -> Member:
+    """Smooth weighted round robin, as in nginx, over those that have room: with little in flight the weights hold by
+    turns, with much by what is in flight, so that a slow endpoint gets less."""
+    load = 1 + sum(one.in_flight for one in members)
+    total = sum(one.weight for one in members)
+    # Not all can have their share of a load that is one more than what is in flight; rounding must not say so.
+    free = [one for one in members if one.in_flight * total < load * one.weight] or members
+    for one in free:
+        one.credit += one.weight
+    chosen = max(free, key=lambda one: one.credit)
+    chosen.credit -= sum(one.weight for one in free)
+    return chosen
 
 
 def _shifted(on_delta: OnDelta, start: int) -> OnDelta:

@@ -7,82 +7,22 @@ become a one-line BackendError.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import ValidationError
 
 from mathagent.errors import BackendError
+from mathagent.models.openai_reply_form import ChoiceForm, ReplyForm, TokenForm, TurnForm
 from mathagent.models.thinking_text import ThinkingSplitter
-from mathagent.models.token_counts import StatedTokens, completion_tokens, estimated, plausible_total
+from mathagent.models.token_counts import (
+    MOST_PROMPT_TOKENS,
+    StatedTokens,
+    completion_tokens,
+    estimated,
+    plausible_total,
+)
+from mathagent.models.tool_call_pieces import ToolCallPieces
 from mathagent.types import Completion, TokenLogprob, ToolCall, Usage
-
-
-class _Wire(BaseModel):
-    """Base of what we read: fields that we do not know are skipped."""
-
-    model_config = ConfigDict(extra="ignore", coerce_numbers_to_str=True)
-
-
-class _TopLogprob(_Wire):
-    token: str
-    logprob: float
-
-
-class _TokenLogprob(_TopLogprob):
-    top_logprobs: list[_TopLogprob] | None = None
-
-
-class _Logprobs(_Wire):
-    content: list[_TokenLogprob] | None = None
-
-
-class _Function(_Wire):
-    name: str | None = None
-    arguments: str | dict[str, Any] | None = None
-
-
-class _ToolCall(_Wire):
-    index: int | None = None
-    id: str | None = None
-    function: _Function | None = None
-
-
-class _Part(_Wire):
-    text: str = ""
-
-
-class _Turn(_Wire):
-    content: str | list[_Part] | None = None
-    reasoning_content: Any = None  # DeepSeek, vLLM, SGLang, llama.cpp
-    reasoning: Any = None  # OpenRouter, newer vLLM, Ollama
-    tool_calls: list[_ToolCall] | None = None
-
-    @property
-    def text(self) -> str:
-        parts = self.content or ""
-        return parts if isinstance(parts, str) else "".join(part.text for part in parts)
-
-    @property
-    def thinking(self) -> str:
-        """What a reasoning parser has taken out of the text; a server that sends both names says it twice."""
-        return next((one for one in (self.reasoning_content, self.reasoning) if isinstance(one, str) and one), "")
-
-
-class _Choice(_Wire):
-    index: int | None = None
-    message: _Turn | None = None
-    delta: _Turn | None = None
-    finish_reason: str | None = None
-    logprobs: _Logprobs | None = None
-
-
-class _Reply(_Wire):
-    choices: list[_Choice] = Field(default_factory=list)
-    usage: Any = None
-
-    @property
-    def tokens(self) -> StatedTokens | None:
-        return StatedTokens.model_validate(self.usage) if isinstance(self.usage, Mapping) else None
 
 
 class _Sample:
@@ -93,12 +33,12 @@ class _Sample:
         self.thoughts: list[str] = []
         self._splitter = ThinkingSplitter()
         self.finish_reason: str | None = None
-        self.tool_calls: dict[int, dict[str, str]] = {}
-        self.logprobs: list[_TokenLogprob] = []
+        self.tool_calls = ToolCallPieces()
+        self.logprobs: list[TokenForm] = []
 
-    def add(self, choice: _Choice) -> str:
+    def add(self, choice: ChoiceForm) -> str:
         """Takes in one piece; returns its new text, thinking left out."""
-        turn = choice.message or choice.delta or _Turn()
+        turn = choice.message or choice.delta or TurnForm()
         self.finish_reason = choice.finish_reason or self.finish_reason
         thought, text = self._splitter.feed(turn.text)
         if choice.finish_reason or choice.message is not None:
@@ -107,8 +47,7 @@ class _Sample:
         self.thoughts += [one for one in (turn.thinking, thought) if one]
         if choice.logprobs is not None:
             self.logprobs += choice.logprobs.content or ()
-        for position, call in enumerate(turn.tool_calls or ()):
-            self._add_call(position if call.index is None else call.index, call)
+        self.tool_calls.add(turn.tool_calls or (), whole=choice.message is not None)
         if text:
             self.texts.append(text)
         return text
@@ -118,18 +57,8 @@ class _Sample:
         """Characters, thinking included: all of them are paid for."""
         return sum(map(len, self.texts)) + sum(map(len, self.thoughts))
 
-    def _add_call(self, index: int, call: _ToolCall) -> None:
-        import json
-
-        kept = self.tool_calls.setdefault(index, {"id": "", "name": "", "arguments": ""})
-        kept["id"] = kept["id"] or call.id or ""
-        if call.function is not None:
-            arguments = call.function.arguments
-            kept["name"] = kept["name"] or call.function.name or ""
-            kept["arguments"] += json.dumps(arguments) if isinstance(arguments, dict) else arguments or ""
-
     def completion(self, text: str, usage: Usage) -> Completion:
-        calls = [self.tool_calls[index] for index in sorted(self.tool_calls)]
+        calls = self.tool_calls.calls()
         return Completion(
             text=text,
             reasoning=sound_text("".join(self.thoughts)).strip(),
@@ -160,14 +89,16 @@ class StreamedReply:
 
     def add(self, chunk: object) -> list[tuple[int, str]]:
         """Takes in one chunk; returns the new text as (sample index, text)."""
-        reply = _parse(chunk, self._backend)
+        return self.add_form(_parse(chunk, self._backend))
+
+    def add_form(self, reply: ReplyForm) -> list[tuple[int, str]]:
+        """As ``add``, of what is parsed already."""
         if reply.tokens is not None and reply.choices:
             self._running = reply.tokens
         elif reply.tokens is not None:
             self._totals.append(reply.tokens)
         new = []
-        for position, choice in enumerate(reply.choices):
-            index = position if choice.index is None else choice.index
+        for index, choice in reply.numbered():
             text = self._samples.setdefault(index, _Sample()).add(choice)
             if text:
                 new.append((index, sound_text(text)))
@@ -196,7 +127,8 @@ class StreamedReply:
         lengths = [sample.length for sample in samples]
         total = sum(generated) if generated else None
         shares = completion_tokens(plausible_total(total, [*lengths], most), lengths)
-        prompt = max(0, *(count.prompt_tokens or 0 for count in counts)) or estimated(prompt_length)
+        prompts = (plausible_total(count.prompt_tokens, [prompt_length], MOST_PROMPT_TOKENS) for count in counts)
+        prompt = max(0, *(one or 0 for one in prompts)) or estimated(prompt_length)
         usages = [
             Usage(calls=1, prompt_tokens=prompt if index == 0 else 0, completion_tokens=share)
             for index, share in enumerate(shares)
@@ -215,7 +147,7 @@ def completions_from_reply(
     if not parsed.choices or any(choice.message is None for choice in parsed.choices):
         raise not_a_completion(backend)
     whole = StreamedReply(backend)
-    whole.add(reply)
+    whole.add_form(parsed)
     return whole.completions(wanted, most=most, prompt_length=prompt_length)
 
 
@@ -232,9 +164,9 @@ def not_a_completion(backend: str) -> BackendError:
     return BackendError(f"{backend}: the server's reply is no chat completion; does the URL end in /v1?")
 
 
-def _parse(reply: object, backend: str) -> _Reply:
+def _parse(reply: object, backend: str) -> ReplyForm:
     try:
-        parsed = _Reply.model_validate(reply)
+        parsed = ReplyForm.model_validate(reply)
     except ValidationError as error:
         raise not_a_completion(backend) from error
     if any(choice.finish_reason in ("error", "abort") for choice in parsed.choices):
@@ -245,10 +177,11 @@ def _parse(reply: object, backend: str) -> _Reply:
 def _finish_reason(
     reason: str | None, has_calls: bool
 ) -> Literal["stop", "length", "tool_calls", "content_filter"]:
-    match reason:
+    said = (reason or "").lower()
+    match said:
         case "length" | "content_filter" | "tool_calls":
-            return reason
-        case "max_tokens" | "max_length":
+            return said
+        case "max_tokens" | "max_length" | "model_length":
             return "length"
         case _:  # older names and none at all; what the reply holds decides
             return "tool_calls" if has_calls else "stop"

@@ -1,20 +1,23 @@
-"""Open connections to an endpoint: whole replies over aiohttp alone, streams over the openai client.
+"""Open connections to an endpoint: whole replies and streams, over aiohttp alone.
 
-A benchmark of quick problems spends most of its time on whole replies. The openai client builds half a dozen objects
-for each; posting the same JSON ourselves takes a small part of its CPU time and does not need its import (figures:
-benchmarks/endpoint.py, docs/benchmarks.md).
+The openai client builds half a dozen objects for each reply; posting the same JSON ourselves takes a small part of its
+CPU time and does not need its import (figures: benchmarks/endpoint.py, docs/benchmarks.md). Of a stream it takes an
+event without data, which servers send to keep a connection open, for a broken reply.
 """
 
 from __future__ import annotations
 
+import asyncio
 import json
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
 from mathagent.config import proxy_for, settings
 from mathagent.models.endpoint_url import is_loopback
+from mathagent.models.server_events import EventReader, ServerEvent
 
 if TYPE_CHECKING:
     import ssl
@@ -23,6 +26,21 @@ if TYPE_CHECKING:
 
 MAX_CONNECTIONS = 1000
 KEEPALIVE_S = 5.0  # servers close an idle connection after 5 s or more
+DRAIN_S = 0.5
+"""How long the end of a stream is waited for behind its last event: its connection can then be used again."""
+LAST_EVENT = "[DONE]"
+
+
+def read_json(content: str | bytes) -> object:
+    """The JSON value that ``content`` is. Raises json.JSONDecodeError where it is none, or holds more levels or digits
+    than can be read, and UnicodeDecodeError."""
+    try:
+        return json.loads(content)
+    except (json.JSONDecodeError, UnicodeDecodeError):
+        raise
+    except (ValueError, RecursionError) as error:
+        text = content if isinstance(content, str) else content.decode("utf-8", "replace")
+        raise json.JSONDecodeError(f"cannot be read ({error})", text, 0) from error
 
 
 @dataclass(frozen=True)
@@ -43,13 +61,13 @@ class Response:
         Only JSON is always UTF-8; what calls itself something else is read in the charset it states.
         """
         kind, _, parameters = self.headers.get("content-type", "").partition(";")
-        return json.loads(self.content if kind.strip().endswith("json") else self._text(parameters))
+        return read_json(self.content if kind.strip().endswith("json") else self._text(parameters))
 
     def error_body(self) -> object:
         """What a failure's body says: the value under "error", the JSON, or the text as it is."""
         text = self._text(self.headers.get("content-type", "").partition(";")[2]).strip()
         try:
-            body = json.loads(text)
+            body = read_json(text)
         except json.JSONDecodeError:
             return text
         return body.get("error", body) if isinstance(body, dict) else body
@@ -63,6 +81,51 @@ class Response:
             return self.content.decode(str(stated.get_content_charset("utf-8")), "replace")
         except LookupError:  # a charset that does not exist
             return self.content.decode("utf-8", "replace")
+
+
+class Answer:
+    """What the server answers, while it is still arriving: ``whole`` or ``events`` reads it to its end, once."""
+
+    def __init__(self, response: aiohttp.ClientResponse) -> None:
+        self._response = response
+        self._begun: bytes | None = None
+
+    async def is_stream(self) -> bool:
+        """Whether it is a success that comes as events: a page or a JSON value is none, whatever it calls itself."""
+        begun = b""
+        while not begun.strip() and not self._response.content.at_eof():
+            begun += await self._response.content.readany()
+        self._begun = begun
+        return 200 <= self._response.status < 300 and begun.lstrip()[:1] not in (b"{", b"[", b"<")
+
+    async def whole(self) -> Response:
+        """All of it."""
+        content = (self._begun or b"") + await self._response.content.read()
+        return Response(self._response.status, _lowered(self._response.headers), content)
+
+    async def events(self) -> AsyncGenerator[ServerEvent, None]:
+        """Its events up to the one that says that it is done. Raises UnicodeDecodeError."""
+        reader, content = EventReader(), self._response.content
+        begun, self._begun = self._begun or await content.readany(), None
+        while begun:
+            for event in reader.feed(begun):
+                if event.data.startswith(LAST_EVENT):
+                    await self._drain()
+                    return
+                yield event
+            begun = await content.readany()
+        for event in reader.end():
+            yield event
+
+    async def _drain(self) -> None:
+        import aiohttp
+
+        try:
+            async with asyncio.timeout(DRAIN_S):
+                while await self._response.content.readany():
+                    pass
+        except (aiohttp.ClientError, TimeoutError):
+            pass  # the reply is whole; only its connection is not
 
 
 class OpenAISession:
@@ -83,9 +146,7 @@ class OpenAISession:
     ) -> None:
         import aiohttp
 
-        self._base_url, self._api_key = base_url, api_key
-        self._timeouts_s = read_timeout_s, connect_timeout_s
-        self._streams: Any = None  # the openai client, once a stream has been asked for
+        self._base_url = base_url
         local = is_loopback(base_url)  # a proxy from the environment cannot reach our own machine's servers
         parts = urlsplit(base_url)
         self._url = self._address(path)
@@ -108,8 +169,7 @@ class OpenAISession:
         Raises aiohttp.ClientError or TimeoutError where there is no whole answer, UnicodeEncodeError where
         ``body`` holds half a character.
         """
-        content = json.dumps(body, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
-        async with self._session.post(self._url, data=content, proxy=self._proxy) as response:
+        async with self._session.post(self._url, data=_encoded(body), proxy=self._proxy) as response:
             return await _read(response)
 
     async def get(self, path: str) -> Response:
@@ -122,46 +182,28 @@ class OpenAISession:
         netloc, path = parts.netloc.rpartition("@")[2], f"{parts.path.rstrip('/')}{path}"
         return parts._replace(netloc=netloc, path=path, fragment="").geturl()
 
-    async def stream(self, body: Mapping[str, Any]) -> AsyncGenerator[object, None]:
-        """The chunks of one streamed reply, as plain JSON: the client's own models would let wrong types through.
-
-        Raises openai.APIError, json.JSONDecodeError, UnicodeDecodeError or UnicodeEncodeError.
-        """
-        import openai
-
-        if self._streams is None:
-            self._streams = self._new_client()
-        stream = await self._streams.post(
-            "/chat/completions", cast_to=object, body=body, stream=True, stream_cls=openai.AsyncStream[object]
-        )
-        async with stream:
-            async for chunk in stream:
-                yield chunk
-
-    def _new_client(self) -> Any:
-        import openai
-
-        read_timeout_s, connect_timeout_s = self._timeouts_s
-        return openai.AsyncOpenAI(
-            api_key=self._api_key,
-            base_url=self._base_url,
-            max_retries=0,
-            timeout=openai.Timeout(read_timeout_s, connect=connect_timeout_s),
-            http_client=openai.DefaultAioHttpClient(trust_env=not is_loopback(self._base_url)),
-        )
+    @asynccontextmanager
+    async def stream(self, body: Mapping[str, Any]) -> AsyncIterator[Answer]:
+        """Sends one request and hands out the answer as it arrives. Raises as ``post`` does."""
+        async with self._session.post(self._url, data=_encoded(body), proxy=self._proxy) as response:
+            yield Answer(response)
 
     async def close(self) -> None:
         """Closes the connections; safe to call twice."""
-        try:
-            await self._session.close()
-        finally:
-            if self._streams is not None:
-                await self._streams.close()
+        await self._session.close()
 
 
 async def _read(response: aiohttp.ClientResponse) -> Response:
     answer = await response.read()
-    return Response(response.status, {name.lower(): value for name, value in response.headers.items()}, answer)
+    return Response(response.status, _lowered(response.headers), answer)
+
+
+def _lowered(headers: Mapping[str, str]) -> dict[str, str]:
+    return {name.lower(): value for name, value in headers.items()}
+
+
+def _encoded(body: Mapping[str, Any]) -> bytes:
+    return json.dumps(body, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
 
 
 def _headers(base_url: str, api_key: str, more: Mapping[str, str]) -> dict[str, str]:

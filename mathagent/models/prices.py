@@ -95,16 +95,20 @@ def _has_provider(url: str) -> bool:
 
 
 def from_the_cheapest(models: Sequence[Backend]) -> list[Backend]:
-    """``models`` by what a typical reply costs, the order being kept among equals; as they are where a price is not
-    known. What runs here, or at a private address, costs nothing; models that write together cost what each would."""
-    ranked: list[tuple[float, int]] = []
-    for place, one in enumerate(models):
-        prices = [_typical_price(inner.identity) for inner in models_of(one)]
-        known = [price for price in prices if price is not None]
-        if len(known) < len(prices):
-            return list(models)
-        ranked.append((sum(known), place))
-    return [models[place] for _, place in sorted(ranked)]
+    """``models`` by what a typical reply costs, the order being kept among equals. What runs here, or at a private
+    address, costs nothing and comes first; the others stay as they are where the price of one of them is not known.
+    Models that write together cost what each would."""
+    prices = [_price_of_all(one) for one in models]
+    if None in prices:  # who costs something is told from who costs nothing, no more
+        prices = [0.0 if price == 0 else 1.0 for price in prices]
+    ranked = sorted((price or 0.0, place) for place, price in enumerate(prices))
+    return [models[place] for _, place in ranked]
+
+
+def _price_of_all(model: Backend) -> float | None:
+    prices = [_typical_price(inner.identity) for inner in models_of(model)]
+    known = [price for price in prices if price is not None]
+    return sum(known) if len(known) == len(prices) else None
 
 
 def _typical_price(identity: str) -> float | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from mathagent.errors import UsageError
+from mathagent.errors import BackendError, UsageError
 from mathagent.models.base import Backend, ConnectOptions
 from mathagent.models.openai_compat import OpenAICompatible, connect
 
@@ -37,13 +37,22 @@ async def model_at(url: str) -> str:
 async def told_context(backend: Backend) -> int | None:
     """How many tokens prompt and reply may have together, as the backend or its server tells; None: it does not.
 
-    Raises BackendError where the server cannot be reached.
+    Of several endpoints those count that tell it. Raises BackendError where none can be reached.
     """
     stated = getattr(backend, "context", None)
     if isinstance(stated, int):
         return stated
     members = [member.backend for member in getattr(backend, "members", ())] or [backend]
-    told = [await _told_by(one) for one in members if isinstance(one, OpenAICompatible)]
+    told: list[int | None] = []
+    failure: BackendError | None = None
+    for one in members:
+        if isinstance(one, OpenAICompatible):
+            try:
+                told.append(await _told_by(one))
+            except BackendError as error:
+                failure = error
+    if failure is not None and not told:
+        raise failure
     return min((one for one in told if one is not None), default=None)
 
 

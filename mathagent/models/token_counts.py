@@ -11,6 +11,8 @@ CHARACTERS_PER_TOKEN = 4
 """Of an estimate: English text and formulas have between 3 and 5."""
 MOST_CHARACTERS_PER_TOKEN = 32
 """A count of fewer tokens than the text has pieces of so many characters is wrong; longer tokens are blanks."""
+MOST_PROMPT_TOKENS = 10_000_000
+"""No model reads more in one request."""
 
 
 def _count(value: Any) -> int | None:
@@ -19,7 +21,7 @@ def _count(value: Any) -> int | None:
         return None
     try:
         number = float(value)
-    except ValueError:
+    except (ValueError, OverflowError):  # no number, or one of hundreds of digits
         return None
     return int(number) if 0 <= number < 2**53 and number == int(number) else None
 
@@ -37,10 +39,10 @@ class StatedTokens(BaseModel):
 
 
 def plausible_total(stated: int | None, lengths: Sequence[int], most: int | None) -> int | None:
-    """``stated`` completion tokens, or None where they cannot be those of samples of ``lengths`` characters.
+    """``stated`` tokens, or None where they cannot be those of texts (samples, a prompt) of ``lengths`` characters.
 
-    Wrong is: none for a text, more than ``most`` (what was allowed for all samples; None: not known), and fewer than
-    any tokenizer needs. Thinking that the server counts but does not show makes a count high, never wrong.
+    Wrong is: none for a text, more than ``most`` (what all may have together; None: not known), and fewer than any
+    tokenizer needs. Thinking that the server counts but does not show makes a count high, never wrong.
     """
     if stated is None or (most is not None and stated > most):
         return None

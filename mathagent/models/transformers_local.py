@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -61,6 +62,7 @@ def connect(name: str, options: ConnectOptions) -> TransformersBackend:
             raise UnsupportedOption(f"hf:{name}", option, "it runs on this machine; use openai:NAME")
     model, settings = read_settings(name)
     source = source_of(model)
+    _check_weights(f"hf:{model}", source, settings)
     missing = [package for package in ("torch", "transformers") if find_spec(package) is None]
     if missing:
         raise UsageError(
@@ -163,6 +165,9 @@ class TransformersBackend:
                 gone.set()
                 opening.add_done_callback(self._release_unwanted)
                 raise
+            if self._engine is not None:  # another event loop's request was quicker
+                await asyncio.to_thread(self._release)
+                return self._engine
             self._engine, self._constraints = engine, constraints
             self.max_parallel = self._settings.rows if engine.kind == "batched" else 1
             self.capabilities = self.capabilities.model_copy(update={"tool_calls": takes_tools})
@@ -178,26 +183,41 @@ class TransformersBackend:
         from mathagent.models.hf.prompts import knows_tools
 
         engine = engines.acquire(self._source, self._settings, self._on_progress, cancelled)
-        made = None
-        if self.capabilities.json_schema and constraints.available():
+        try:
+            made: Constraints | None = None
             loaded = engine.loaded
-            made = constraints.Constraints(loaded.tokenizer, loaded.config.vocab_size, loaded.stop_ids)
-        return engine, made, knows_tools(engine.loaded.tokenizer)
+            if self.capabilities.json_schema and constraints.available():
+                with suppress(ValueError):  # not every tokenizer can be read: forms are refused by name then
+                    made = constraints.Constraints(loaded.tokenizer, loaded.config.vocab_size, loaded.stop_ids)
+            return engine, made, knows_tools(loaded.tokenizer)
+        except BaseException:
+            engines.release(self._source, self._settings)
+            raise
 
     def _release_unwanted(self, opening: asyncio.Future[Any]) -> None:
         """Gives back an engine that came up after its caller had been cancelled."""
         if not opening.cancelled() and opening.exception() is None:
-            from mathagent.models.hf import engines
-
-            threading.Thread(target=engines.release, args=(self._source, self._settings)).start()
+            threading.Thread(target=self._release).start()
 
     async def aclose(self) -> None:
         """Gives the engine back, which ends with its last user; safe to call twice."""
         engine, self._engine, self._constraints = self._engine, None, None
         if engine is not None:
-            from mathagent.models.hf import engines
+            await asyncio.to_thread(self._release)
 
-            await asyncio.to_thread(engines.release, self._source, self._settings)
+    def _release(self) -> None:
+        from mathagent.models.hf import engines
+
+        engines.release(self._source, self._settings)
+
+
+def _check_weights(backend: str, source: Source, settings: HfSettings) -> None:
+    """Raises UnsupportedOption where what is to be quantised is a GGUF file, UsageError for an assistant that is no
+    model."""
+    assistant = source_of(settings.assistant) if settings.assistant else None
+    if settings.quantize != "none" and (source.gguf or (assistant and assistant.gguf)):
+        advice = "transformers unpacks GGUF files; leave it out, or use the model's own repository"
+        raise UnsupportedOption(backend, f"quantize={settings.quantize} with a GGUF file", advice)
 
 
 def _file_stamp(path: str) -> str:

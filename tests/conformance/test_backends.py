@@ -165,6 +165,7 @@ BACKENDS = [
     pytest.param(openai(n="ignore"), id="openai that ignores n"),
     pytest.param(openai(n="refuse"), id="openai that refuses n"),
     pytest.param(openai(refuse=("top_k", "stream_options")), id="openai that refuses what it does not know"),
+    pytest.param(openai(streams=False), id="openai that does not stream"),
     pytest.param(through_failures, id="openai that fails every other time"),
     pytest.param(half_dead_pool, id="openai at two endpoints, one of them dead"),
     pytest.param(router, id="router"),

@@ -95,6 +95,36 @@ async def test_one_after_the_other_they_take_turns(servers: list[FakeEndpoint], 
     assert [len(one.bodies) for one in servers] == [3, 3]
 
 
+async def test_weights_hold_one_after_the_other_too(servers: list[FakeEndpoint], opened: Opened) -> None:
+    both = pool(servers, opened, Clock(), "?weight=3")
+    for index in range(12):
+        await both.complete(ask(str(index)))
+    assert [len(one.bodies) for one in servers] == [9, 3]
+
+
+async def test_a_slow_one_gets_less(servers: list[FakeEndpoint], opened: Opened) -> None:
+    both = pool(servers, opened, Clock())
+    servers[0].will(delay_s=None)
+    slow = asyncio.ensure_future(both.complete(ask("slow")))
+    async with asyncio.timeout(20):
+        while not servers[0].open:  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+        for index in range(6):
+            await both.complete(ask(str(index)))
+    assert [len(one.bodies) for one in servers] == [1, 6]
+    slow.cancel()
+    await asyncio.gather(slow, return_exceptions=True)
+
+
+async def test_one_that_asked_for_a_pause_is_passed_over(servers: list[FakeEndpoint], opened: Opened) -> None:
+    both = pool(servers, opened, Clock())
+    servers[0].script = [Behaviour(status=429, raw=b"{}", headers={"Retry-After": "20"})]
+    async with asyncio.timeout(15):
+        for index in range(6):
+            await both.complete(ask(str(index)))
+    assert [len(one.bodies) for one in servers] == [1, 6]
+
+
 async def test_a_dead_one_is_left_alone_and_tried_again(servers: list[FakeEndpoint], opened: Opened) -> None:
     clock = Clock()
     both = pool(servers, opened, clock)
@@ -312,6 +342,7 @@ async def test_cancelling_leaves_nothing_in_flight(servers: list[FakeEndpoint], 
         ("?total_s=0.5", True, Behaviour(cut="hang"), "did not end its reply within 0.5 s"),
         ("?first_token_s=0.5", True, Behaviour(delay_s=None), "did not begin its reply within 0.5 s"),
         ("?silence_s=0.5", False, Behaviour(cut="hang"), "did not answer in time"),
+        ("?silence_s=0.5", True, Behaviour(cut="hang"), "did not answer in time"),
     ],
 )
 async def test_deadlines_hold(
@@ -461,6 +492,38 @@ async def test_a_thinking_budget_that_no_server_can_follow_is_refused(
     with pytest.raises(UnsupportedOption, match="thinking_tokens=64"):
         await backend.complete(ask())
     assert not servers[0].bodies
+
+
+async def test_a_dead_one_costs_no_thinking_budget(servers: list[FakeEndpoint], opened: Opened) -> None:
+    servers[0].models = {"data": [{"id": "m", "owned_by": "vllm"}]}
+    urls = ",".join(f"{url}?thinking_tokens=64" for url in (free_url(), servers[0].url))
+    backend = connect(f"m@{urls}", ConnectOptions())
+    assert isinstance(backend, EndpointPool)
+    opened.append(backend)
+    for index in range(4):
+        assert await backend.complete(ask(str(index)))
+    assert [body["thinking_token_budget"] for body in servers[0].bodies] == [64] * 4
+
+
+async def test_a_server_that_fails_in_passing_is_asked_again_who_it_is(
+    servers: list[FakeEndpoint], opened: Opened
+) -> None:
+    server = servers[0]
+    server.models, server.models_failures = {"data": [{"id": "m", "owned_by": "vllm"}]}, [503, 429]
+    backend = connect(f"m@{server.url}?thinking_tokens=64", ConnectOptions())
+    assert isinstance(backend, OpenAICompatible)
+    opened.append(backend)
+    await prepare(backend)
+    assert backend.capabilities.grammar
+    server.models_failures = [503] * 3
+    again = connect(f"m@{server.url}?thinking_tokens=64", ConnectOptions())
+    assert isinstance(again, OpenAICompatible)
+    opened.append(again)
+    with pytest.raises(BackendError, match="HTTP 503") as caught:
+        await again.complete(ask())
+    assert caught.value.retryable
+    assert await again.complete(ask())
+    assert server.bodies[-1]["thinking_token_budget"] == 64
 
 
 # What replies hold

@@ -41,6 +41,9 @@ FAILURES = {
     "no usage": Behaviour(usage=False),
     "wrong usage": Behaviour(stated_usage={"prompt_tokens": "many", "completion_tokens": -7}),
     "huge usage": Behaviour(stated_usage={"prompt_tokens": 1, "completion_tokens": 10**12}),
+    "endless count": Behaviour(stated_usage={"prompt_tokens": 10**400, "completion_tokens": 10**400}),
+    "too many levels": Behaviour(raw=b"[" * 20_000),
+    "too many digits": Behaviour(raw=b'{"usage": ' + b"1" * 5000 + b"}"),
     "fewer samples": Behaviour(n="ignore"),
     "failed with status 200": Behaviour(raw=b'{"error": {"message": "overloaded", "code": 503}}'),
     # What waiting cannot mend, and is told at once:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from aiohttp import web
 from fake_endpoint import Behaviour, FakeEndpoint
 
 from mathagent.budget import Budget, Meter
@@ -230,6 +231,25 @@ async def test_refused_fields_are_left_out_from_then_on(server: FakeEndpoint, ba
     assert body["temperature"] == 0.7
 
 
+async def test_the_limit_of_tokens_takes_the_name_that_the_server_asks_for(
+    server: FakeEndpoint, backend: OpenAICompatible
+) -> None:
+    refusal = "Unsupported parameter: 'max_tokens' is not supported with this model. Use 'max_completion_tokens'."
+    refused = json.dumps({"error": {"message": refusal}}).encode()
+    server.script = [Behaviour(status=400, raw=refused)] * 2
+    for _ in range(2):  # at once: both are refused
+        await asyncio.gather(backend.complete(ask()), backend.complete(ask()))
+    assert len(server.bodies) == 6
+    assert all(body["max_completion_tokens"] == 50 and "max_tokens" not in body for body in server.bodies[2:])
+    too_long = "'max_tokens' or 'max_completion_tokens' is too large: the context length is 40"
+    other = connect("m", ConnectOptions(base_url=server.url))
+    server.will(status=400, raw=json.dumps({"error": {"message": too_long}}).encode())
+    server.bodies.clear()
+    assert isinstance(await failure(other), PromptTooLong)
+    assert len(server.bodies) == 1
+    await other.aclose()
+
+
 async def test_fields_that_were_not_the_reason_stay(server: FakeEndpoint, backend: OpenAICompatible) -> None:
     server.script = [Behaviour(status=400, raw=b'{"error": "unknown model"}')] * 2
     await failure(backend)
@@ -367,8 +387,16 @@ async def test_replies_that_are_none(
         (b'data: {"error": {"message": "out of memory"}}\n\n', False, "reports: out of memory"),
         (b'data: {"error": {"message": "later", "code": 503}}\n\n', True, "later"),
         (b'data: {"choices": 3}\n\n', False, "no chat completion"),
-        (b'{"choices": [{"message": {"content": "not a stream"}}]}', True, "broke off"),
+        (b'{"choices": [{"message": {"cont', True, "not valid JSON"),
+        (b"<html>hello</html>", False, "a web page"),
+        (b'{"error": {"message": "no such thing", "code": 400}}', False, "(HTTP 200, meaning 400): no such thing"),
+        (b'event: error\ndata: {"message": "boom", "code": 400}\n\n', False, "(HTTP 200, meaning 400): boom"),
+        (b'data: {"object": "error", "message": "boom", "code": 503}\n\n', True, "boom"),
+        (b"data: " + b"[" * 200_000 + b"\n\n", True, "not valid JSON"),
+        (b'data: {"usage": ' + b"1" * 5000 + b"}\n\n", True, "not valid JSON"),
+        (b'data: {"choices": "\xff"}\n\n', True, "not valid JSON"),
         (b"data: [DONE]\n\n", True, "broke off"),
+        (b"", True, "broke off"),
     ],
 )
 async def test_streams_that_are_none(
@@ -378,6 +406,65 @@ async def test_streams_that_are_none(
     error = await failure(backend, stream=True)
     assert error.retryable == retryable
     assert message in str(error)
+
+
+STREAMED = b'data: {"choices": [{"index": 0, "delta": {"content": "42"}, "finish_reason": "stop"}]}\n\n'
+
+
+@pytest.mark.parametrize(
+    "begun", [b"retry: 3000\n\n", b"event: ping\n\n", b"id: 7\n\n", b"data:\n\n", b": hi\n\n\n"]
+)
+async def test_what_keeps_a_stream_open_is_no_part_of_it(
+    server: FakeEndpoint, backend: OpenAICompatible, begun: bytes
+) -> None:
+    server.will(raw=begun + STREAMED + begun + b"data: [DONE]\n\n", content_type="text/event-stream")
+    heard: list[str] = []
+    assert texts(await backend.complete(ask(), lambda _, text: heard.append(text))) == ["42"] == heard
+
+
+@pytest.mark.parametrize("kind", ["application/json", "text/event-stream"])
+async def test_a_server_that_does_not_stream_is_heard_at_once(
+    server: FakeEndpoint, backend: OpenAICompatible, kind: str
+) -> None:
+    server.will(raw=b' {"choices": [{"message": {"content": "all of it"}}]}', content_type=kind)
+    heard: list[tuple[int, str]] = []
+    done = await backend.complete(ask(), lambda index, text: heard.append((index, text)))
+    assert (texts(done), heard) == (["all of it"], [(0, "all of it")])
+
+
+async def test_a_stream_says_what_a_whole_request_does(
+    server: FakeEndpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its query, the headers of the environment, and one connection for both."""
+    seen: list[tuple[str, str | None, str]] = []
+
+    async def heard(request: web.Request, *_: Any) -> web.StreamResponse:
+        assert request.transport is not None
+        peer = str(request.transport.get_extra_info("peername"))
+        seen.append((request.path_qs, request.headers.get("X-Team"), peer))
+        return await respond(request, *_)
+
+    respond = server._respond
+    monkeypatch.setattr(server, "_respond", heard)
+    monkeypatch.setenv("OPENAI_CUSTOM_HEADERS", "X-Team: maths")
+    openai_compat.settings.cache_clear()
+    backend = connect("m", ConnectOptions(base_url=f"{server.url}?api-version=7"))
+    for listener in (None, lambda *_: None, lambda *_: None, None):
+        assert texts(await backend.complete(ask(), listener)) == ["reply 100 0"]
+    await backend.aclose()
+    openai_compat.settings.cache_clear()
+    assert len(seen) == 4
+    assert set(seen) == {("/v1/chat/completions?api-version=7", "maths", seen[0][2])}
+
+
+@pytest.mark.parametrize("content", [b"[" * 200_000, b'{"usage": ' + b"1" * 5000 + b"}"], ids=["deep", "digits"])
+@pytest.mark.parametrize("status", [200, 500])
+async def test_json_that_nobody_can_read_is_an_error_of_one_line(
+    server: FakeEndpoint, backend: OpenAICompatible, content: bytes, status: int
+) -> None:
+    server.will(raw=content, status=status)
+    for stream in (False, True):
+        assert (await failure(backend, stream=stream)).retryable
 
 
 async def test_json_of_another_content_type_is_read(server: FakeEndpoint, backend: OpenAICompatible) -> None:

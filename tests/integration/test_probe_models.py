@@ -75,7 +75,7 @@ def reply(body: dict[str, Any], index: int) -> str:
 
 
 async def test_a_server_that_refuses_and_ignores_is_seen_through(server: FakeEndpoint) -> None:
-    server.will(text=reply, n="ignore", refuse=("tools", "response_format", "logprobs"))
+    server.will(text=reply, n="ignore", refuse=("tools", "response_format", "logprobs", "stream", "seed"))
     server.models = {"data": [{"id": "m", "max_model_len": 700, "owned_by": "somebody"}]}
     backend = connect_openai("m", ConnectOptions(base_url=server.url))
     thought = backend.capabilities
@@ -86,9 +86,10 @@ async def test_a_server_that_refuses_and_ignores_is_seen_through(server: FakeEnd
     assert thought.n
     assert thought.tool_calls
     refused = dict.fromkeys(("n", "tool_calls", "json_schema", "logprobs"), False)
-    assert record.can.items() >= (refused | {"streaming": True, "seed": False}).items()
+    assert record.can.items() >= (refused | {"streaming": False, "seed": False}).items()
     assert states(record)["stop strings"] == "yes"
     assert states(record)["continuation"] == "no"
+    assert states(record)["speed"] == "measured"
     context = record.finding("context")
     assert context is not None
     assert context.numbers["told_tokens"] == 700

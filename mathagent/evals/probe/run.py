@@ -120,6 +120,8 @@ async def _tried(name: str, test: Test, asking: Asking, *, must_reach: bool) -> 
         if must_reach:
             raise
         outcome = _refused(name, error)
+        if asking.so_far is not None:
+            outcome = _then(asking.so_far, outcome.detail)
     except Exception as error:  # a backend of someone else's may raise anything; the other tests go on
         if must_reach:
             raise
@@ -142,7 +144,12 @@ def _late(asking: Asking, *, must_reach: bool) -> Outcome:
         raise BackendError(f"{asking.raw.name} did not reply within {seconds}; allow more with --test-seconds")
     if asking.so_far is None:
         return Outcome(state="failed", detail=f"it took longer than {seconds}")
-    return asking.so_far.model_copy(update={"detail": f"{asking.so_far.detail}; then {seconds} were up"})
+    return _then(asking.so_far, f"{seconds} were up")
+
+
+def _then(found: Outcome, end: str) -> Outcome:
+    """What a test has ``found`` before something ended it."""
+    return found.model_copy(update={"detail": f"{found.detail}; then {end}"})
 
 
 def _refused(name: str, error: MathagentError) -> Outcome:

@@ -6,7 +6,7 @@ import asyncio
 import time
 
 from mathagent.errors import BackendError
-from mathagent.evals.probe.asking import AT_ONCE, Asking, Outcome, yes
+from mathagent.evals.probe.asking import AT_ONCE, Asking, Outcome
 from mathagent.models.served_models import told_context
 from mathagent.types import Completion
 
@@ -61,7 +61,7 @@ async def _recall(asking: Asking, size: int) -> Completion:
 
 
 async def speed(asking: Asking) -> Outcome:
-    """Seconds to the first token, tokens a second with one reply at a time and with several."""
+    """Seconds to the first token, where it streams; tokens a second with one reply at a time and with several."""
     began = time.perf_counter()
     first: float | None = None
 
@@ -69,16 +69,20 @@ async def speed(asking: Asking) -> Outcome:
         nonlocal first
         first = first or time.perf_counter()
 
-    alone = await asking.reply("long", {"number": 1}, max_tokens=SPEED_TOKENS, on_delta=heard)
+    listener = heard if asking.found.get("streaming", True) else None
+    alone = await asking.reply("long", {"number": 1}, max_tokens=SPEED_TOKENS, on_delta=listener)
     ended = time.perf_counter()
     begun = first or ended
     made = alone.usage.completion_tokens
     # The first token is there with the prompt: it took no time of its own.
     rate = (made - 1) / (ended - begun) if ended > begun and made > 1 else made / (ended - began)
-    numbers = {"first_token_s": begun - began, "tokens_per_s": rate}
+    numbers = {"tokens_per_s": rate}
+    detail = f"{rate:.1f} tokens/s"
+    if first is not None:
+        numbers = {"first_token_s": begun - began, **numbers}
+        detail = f"first token after {begun - began:.2f} s, then {detail}"
     streams = min(AT_ONCE, asking.raw.max_parallel)
-    detail = f"first token after {begun - began:.2f} s, then {rate:.1f} tokens/s"
-    asking.so_far = yes(detail, **numbers)
+    asking.so_far = Outcome(state="measured", detail=detail, numbers=dict(numbers))
     began = time.perf_counter()
     several = await asyncio.gather(
         *(asking.reply("long", {"number": 2 + index}, max_tokens=SPEED_TOKENS) for index in range(streams))

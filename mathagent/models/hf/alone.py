@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
+import inspect
 from importlib.util import find_spec
 from typing import Any
 
 import torch
 from transformers import DynamicCache, QuantizedCache, StaticCache
 
-from mathagent.errors import BackendError, UnsupportedOption, UsageError
+from mathagent.errors import UnsupportedOption, UsageError
 from mathagent.models.hf.contrast import Contrast, SelfContrast
 from mathagent.models.hf.engine import Engine
 from mathagent.models.hf.jobs import Job, Sample
+from mathagent.models.hf.kv import is_batchable
 from mathagent.models.hf.loading import Loaded
-from mathagent.models.hf.machine import is_out_of_memory, release_memory
-from mathagent.models.hf.sampling import Chosen, choose
+from mathagent.models.hf.sampling import choose
 from mathagent.models.hf.settings import HfSettings
 from mathagent.models.hf.steering import Steering
 
 PROMPT_TOKENS = 4096
+"""Tokens of a prompt that go through the model at once, where it keeps plain keys and values. One with a recurrent
+state reads the whole prompt: Mamba's scan over several tokens begins anew, whatever state there is."""
 _BITS = {"int8": 8, "int4": 4, "int2": 2}
 _SHARES = {"fp8": 2, "int8": 2, "int4": 4, "int2": 8}
 """How many times less than 16 bits a number takes (the last tokens are kept whole)."""
@@ -41,6 +44,9 @@ class AloneEngine(Engine):
         super().__init__(loaded, steering, contrast)
         self._settings = settings
         self._longest = longest_alone(loaded, settings, kv_bytes)
+        self._at_once = PROMPT_TOKENS if is_batchable(loaded.config) else self._longest
+        takes = inspect.signature(loaded.model.forward).parameters
+        self._last_only = {"logits_to_keep": 1} if "logits_to_keep" in takes else {}
         self._current: tuple[Job, Sample] | None = None
         self._routings = 1 if contrast is None else 2
         self._caches: list[Any] = []
@@ -79,19 +85,11 @@ class AloneEngine(Engine):
         if job.cancelled:
             self._drop()
             return
-        try:
-            logits, contrast = self._pass(sample)
-        except (RuntimeError, MemoryError) as error:
-            if not is_out_of_memory(error):
-                raise
-            release_memory()
-            advice = "ask for fewer tokens (max_tokens, context), or add quantize=4bit"
-            raise BackendError(f"{self.loaded.name}: memory ran out; {advice}") from error
+        logits, contrast = self._pass(sample)
         sample.stored = len(sample.tokens)
         allowed = sample.constraint.allowed() if sample.constraint else None
-        (chosen,) = choose(logits, [sample.draw], [allowed], contrast)
-        forced = sample.forced()
-        sample.take(chosen if forced is None else Chosen(forced, chosen.logprob, chosen.top), self.loaded.stop_ids)
+        (chosen,) = choose(logits, [sample.draw], [allowed], contrast, [sample.forced()])
+        sample.take(chosen, self.loaded.stop_ids)
         self._outbox.progressed(job, sample)
         if sample.ended is not None:
             self._drop()
@@ -100,8 +98,8 @@ class AloneEngine(Engine):
         """Logits [1, vocabulary] after all tokens of the sample, and what they are set against."""
         logits = weak = torch.empty(0)
         new = sample.tokens[sample.stored :]
-        for begin in range(0, len(new), PROMPT_TOKENS):
-            part = new[begin : begin + PROMPT_TOKENS]
+        for begin in range(0, len(new), self._at_once):
+            part = new[begin : begin + self._at_once]
             if self.steering is not None:
                 places = torch.arange(len(part))[None, :] + sample.stored + begin
                 self.steering.aim(torch.tensor([part]), places, [sample.prompt_length])
@@ -118,8 +116,10 @@ class AloneEngine(Engine):
             loaded.cache_argument: cache,
             "use_cache": True,
         }
-        run = self._one_token if len(tokens) == 1 else loaded.model
-        logits: torch.Tensor = run(**arguments).logits
+        if len(tokens) == 1:
+            logits: torch.Tensor = self._one_token(**arguments).logits
+        else:
+            logits = loaded.model(**arguments, **self._last_only).logits
         return logits[:, -1].to(loaded.device)
 
     def _new_caches(self) -> list[Any]:

@@ -22,7 +22,7 @@ from mathagent.models.hf.kv import ALIGNMENT, RowCache, rounded
 from mathagent.models.hf.loading import Loaded
 from mathagent.models.hf.machine import is_out_of_memory, release_memory
 from mathagent.models.hf.prefixes import SHORTEST, Kept, PrefixStore, common_prefix
-from mathagent.models.hf.sampling import Chosen, choose
+from mathagent.models.hf.sampling import choose
 from mathagent.models.hf.settings import Adapters
 from mathagent.models.hf.steering import Steering
 
@@ -212,12 +212,16 @@ class BatchedEngine(Engine):
         rows = self._rows[first:]
         masks = [self._allowed(job, sample) for job, sample in rows]
         contrast = None if weak is None or self.contrast is None else self.contrast.against(weak)
-        chosen = choose(logits, [sample.draw for _, sample in rows], masks, contrast)
+        samples = [sample for _, sample in rows]
+        chosen = choose(logits, [one.draw for one in samples], masks, contrast, [one.forced() for one in samples])
         for (job, sample), one in zip(rows, chosen, strict=True):
             if job.cancelled:
                 continue
-            forced = sample.forced()
-            sample.take(one if forced is None else Chosen(forced, one.logprob, one.top), self.loaded.stop_ids)
+            try:
+                sample.take(one, self.loaded.stop_ids)
+            except BackendError as error:
+                self._outbox.failed(job, error)
+                continue
             self._counts["drawn"] += 1
             self._outbox.progressed(job, sample)
         for row in range(len(self._rows) - 1, first - 1, -1):
@@ -277,8 +281,10 @@ class BatchedEngine(Engine):
         """Goes on with half of the rows, and less else in memory; with one row, gives its job up."""
         self._counts["out of memory"] += 1
         self._prefixes.clear()
-        rows = len(self._rows)
-        if rows <= 1 and self._prompt_tokens <= PROMPT_ROWS:
+        going = [row for row in self._rows if row[1].ended is None]  # what has ended was told so, and is not again
+        has_ended, rows = len(going) < len(self._rows), len(going)
+        self._rows = going
+        if rows <= 1 and not has_ended and self._prompt_tokens <= PROMPT_ROWS:
             advice = "ask for fewer tokens (max_tokens, context), lower kv_gb, or add quantize=4bit"
             self._fail(BackendError(f"{self.loaded.name}: memory ran out with a single sample; {advice}"))
             self._cache.clear()

@@ -102,9 +102,16 @@ def _of_regex(pattern: str | None) -> str | None:
 
 def _as_lark(grammar: str) -> str:
     """GBNF as llguidance reads it; what is Lark already (with regular expressions between slashes) stays."""
-    from llguidance.gbnf_to_lark import GbnfToLarkError, any_to_lark
+    from llguidance import gbnf_to_lark
 
+    # Else (in 1.9.1) it writes ("a"+)? as "a"+?, and then cannot read that.
+    gbnf_to_lark.RepetitionNode.is_atomic = _is_not_atomic
     try:
-        return str(any_to_lark(grammar))
-    except GbnfToLarkError as error:
+        return str(gbnf_to_lark.any_to_lark(grammar))
+    except Exception as error:  # it raises no other where a rule is missing
         raise UsageError(f"the grammar cannot be read: {' '.join(str(error).split())[:300]}") from error
+
+
+def _is_not_atomic(node: Any) -> bool:
+    """A repetition that is repeated stands in brackets."""
+    return False

@@ -13,7 +13,7 @@ from mathagent.errors import BackendError, MathagentError
 from mathagent.models.hf.contrast import SelfContrast
 from mathagent.models.hf.jobs import Job, Outbox, Sample
 from mathagent.models.hf.loading import Loaded
-from mathagent.models.hf.machine import release_memory
+from mathagent.models.hf.machine import is_out_of_memory, release_memory
 from mathagent.models.hf.steering import Steering
 
 
@@ -45,7 +45,7 @@ class Engine(ABC):
         """Takes a job in. Raises BackendError where the engine has ended."""
         with self._wake:
             if self._closing:
-                raise BackendError(f"{self.loaded.name} was closed while it was asked")
+                raise self._closed()
             self._jobs.append(job)
             self._wake.notify()
 
@@ -99,7 +99,7 @@ class Engine(ABC):
                 except Exception as error:  # noqa: BLE001 - a model's code may raise anything; nobody else hears of it
                     self._fail(error)
                 self._outbox.send()
-        self._fail(BackendError(f"{self.loaded.name} was closed while it was asked"), and_waiting=True)
+        self._fail(self._closed(), and_waiting=True)
         self._outbox.send()
         for changed in (self.steering, self.contrast):
             if changed is not None:
@@ -126,7 +126,15 @@ class Engine(ABC):
         for job in {id(job): job for job, _ in concerned}.values():
             self._outbox.failed(job, named)
 
+    def _closed(self) -> BackendError:
+        return BackendError(f"{self.loaded.name} was closed while it was asked")
+
     def _named(self, error: Exception) -> BackendError:
+        if is_out_of_memory(error):
+            release_memory()
+            advice = "ask for fewer tokens (max_tokens, context), or add quantize=4bit"
+            # Without its cause, whose frames hold what has filled the memory.
+            return BackendError(f"{self.loaded.name}: memory ran out; {advice}")
         reason = " ".join(f"{type(error).__name__}: {error}".split())[:300]
         failure = BackendError(f"{self.loaded.name}: the model failed: {reason}")
         failure.__cause__ = error

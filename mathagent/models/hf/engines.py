@@ -9,6 +9,7 @@ from pathlib import Path
 
 import transformers
 
+from mathagent.errors import BackendError, MathagentError
 from mathagent.models.base import PullProgress
 from mathagent.models.hf.alone import AloneEngine
 from mathagent.models.hf.batched import BatchedEngine
@@ -16,7 +17,7 @@ from mathagent.models.hf.contrast import SelfContrast
 from mathagent.models.hf.engine import Engine
 from mathagent.models.hf.kv import is_batchable
 from mathagent.models.hf.loading import Loaded, load, load_model, pretrained
-from mathagent.models.hf.machine import devices_of, kv_bytes
+from mathagent.models.hf.machine import devices_of, is_out_of_memory, kv_bytes
 from mathagent.models.hf.settings import HfSettings
 from mathagent.models.hf.source import Source, source_of
 from mathagent.models.hf.speculative import SpeculativeEngine
@@ -90,7 +91,8 @@ def engine_for(
     on_progress: OnProgress | None = None,
     cancelled: Callable[[], bool] = lambda: False,
 ) -> Engine:
-    """What runs ``loaded`` as ``settings`` ask; a model without plain keys and values is run one sample at a time."""
+    """What runs ``loaded`` as ``settings`` ask; a model without plain keys and values, or whose code cannot be run in
+    rows, draws one sample at a time."""
     memory = kv_bytes(settings, devices_of(loaded.model))
     if settings.engine == "speculative":
         assistant = None
@@ -109,7 +111,14 @@ def engine_for(
     if settings.self_contrast is not None:
         contrast = SelfContrast(loaded.name, loaded.model, settings)
     if settings.engine == "batched" and is_batchable(loaded.config):
-        return BatchedEngine(loaded, rows=settings.rows, kv_bytes=memory, steering=steering, contrast=contrast)
+        try:
+            return BatchedEngine(loaded, rows=settings.rows, kv_bytes=memory, steering=steering, contrast=contrast)
+        except MathagentError:
+            raise
+        except Exception as error:  # of the model's code: some have a use of their own for masks (ALiBi)
+            if is_out_of_memory(error):
+                advice = "add ?quantize=4bit, or choose a smaller model"
+                raise BackendError(f"{loaded.name}: memory ran out with a single token; {advice}") from error
     return AloneEngine(loaded, settings, kv_bytes=memory, steering=steering, contrast=contrast)
 
 

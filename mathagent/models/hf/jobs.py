@@ -27,7 +27,8 @@ class Sample:
     """One reply in the making. ``tokens`` is the prompt and what has been drawn; ``most`` how many may be drawn.
 
     ``stored``: how many of the tokens have their keys and values in the engine's cache; 0 while it waits.
-    ``closing``: the tokens that end the thinking section, forced once it has ``thinking_tokens`` tokens.
+    ``closing``: the tokens that end the thinking section, forced once it has ``thinking_tokens`` tokens (0: as soon as
+    it has begun).
     """
 
     index: int
@@ -58,6 +59,7 @@ class Sample:
     def take(self, chosen: Chosen, stop_ids: frozenset[int]) -> None:
         """Goes on with a token; ``ended`` says whether, and why, it was the last."""
         self.tokens.append(chosen.token)
+        self.draw.spent()
         if self._forced:
             self._forced.popleft()
         if chosen.token in stop_ids:
@@ -76,7 +78,7 @@ class Sample:
             self.text.end()
         elif self.text.thinking:
             self._thought += 1
-            if self.thinking_tokens is not None and self._thought == self.thinking_tokens:
+            if self.thinking_tokens is not None and self._thought == max(1, self.thinking_tokens):
                 self._forced.extend(self.closing)
 
 
@@ -133,7 +135,7 @@ class Outbox:
         self._calls = {}
 
     def _add(self, job: Job, call: Callable[[], Any]) -> None:
-        self._calls.setdefault(job.loop, []).append(lambda: None if job.finished.done() else call())
+        self._calls.setdefault(job.loop, []).append(lambda: _tell(job, call))
 
 
 def _run(calls: list[Callable[[], Any]]) -> None:
@@ -141,9 +143,18 @@ def _run(calls: list[Callable[[], Any]]) -> None:
         call()
 
 
-def _settle(future: asyncio.Future[None], error: MathagentError | None) -> None:
-    if future.done():
+def _tell(job: Job, call: Callable[[], Any]) -> None:
+    """A listener that raises ends its own job with what it raised: the others' news are in the same list."""
+    if job.finished.done():
         return
+    try:
+        call()
+    except Exception as error:  # noqa: BLE001 - whose it is, hears of it
+        job.cancelled = True
+        job.finished.set_exception(error)
+
+
+def _settle(future: asyncio.Future[None], error: MathagentError | None) -> None:
     if error is None:
         future.set_result(None)
     else:

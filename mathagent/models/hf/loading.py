@@ -11,9 +11,10 @@ from typing import Any
 
 import torch
 import transformers
+from safetensors import SafetensorError
 
 from mathagent.config import settings as our_settings
-from mathagent.errors import BackendError, ModelFileError, UnsupportedOption, UsageError
+from mathagent.errors import BackendError, ModelFileError, UsageError
 from mathagent.models.base import PullProgress
 from mathagent.models.hf.contrast import routers_of
 from mathagent.models.hf.machine import choose_device, choose_dtype, devices_of, is_out_of_memory
@@ -125,7 +126,7 @@ def load_model(name: str, place: dict[str, str], config: Any, settings: HfSettin
     parameters = int(_without_weights(config).num_parameters())
     options: dict[str, Any] = {"dtype": choose_dtype(settings, device, parameters)}
     if settings.quantize != "none":
-        options["quantization_config"] = _quantization(name, place, settings, options["dtype"])
+        options["quantization_config"] = _quantization(settings, options["dtype"])
     attention = settings.attention
     if attention == "auto" and getattr(config.get_text_config(), "attn_logit_softcapping", None) is not None:
         attention = "eager"  # sdpa cannot cap the scores, and would leave it out or fail
@@ -142,7 +143,7 @@ def load_model(name: str, place: dict[str, str], config: Any, settings: HfSettin
         if is_out_of_memory(error):
             advice = "add ?quantize=4bit, or choose a smaller model"
             raise BackendError(f"{name} does not fit into the memory of {device}; {advice}") from error
-        raise
+        raise BackendError(f"{name} cannot be loaded: {_line(error)}") from error
 
 
 def pretrained(kind: Any, name: str, place: dict[str, str], **options: Any) -> Any:
@@ -153,7 +154,7 @@ def pretrained(kind: Any, name: str, place: dict[str, str], **options: Any) -> A
         missing = "gguf" if "gguf_file" in place and find_spec("gguf") is None else ""
         advice = f"pip install {missing}" if missing else "pip install 'mathagent[gpu]'"
         raise UsageError(f"{name} needs a package that is not installed: {_line(error)}; {advice}") from error
-    except OSError as error:
+    except (OSError, SafetensorError) as error:
         raise ModelFileError(
             f"{name} cannot be loaded: {_line(error)}. Check the name (a hub name is OWNER/NAME); without a network"
             " only what is on this machine works: a folder, a GGUF file, or what the hub's cache holds"
@@ -175,10 +176,7 @@ def _without_weights(config: Any) -> Any:
         return transformers.AutoModelForCausalLM.from_config(config)
 
 
-def _quantization(name: str, place: dict[str, str], settings: HfSettings, dtype: torch.dtype) -> Any:
-    if "gguf_file" in place:
-        advice = "transformers unpacks GGUF files; leave it out, or use the model's own repository"
-        raise UnsupportedOption(name, f"quantize={settings.quantize} with a GGUF file", advice)
+def _quantization(settings: HfSettings, dtype: torch.dtype) -> Any:
     _require("bitsandbytes", f"quantize={settings.quantize}")
     if settings.quantize == "8bit":
         return transformers.BitsAndBytesConfig(load_in_8bit=True)

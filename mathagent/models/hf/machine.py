@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from collections.abc import Iterable
 from pathlib import Path
@@ -18,6 +19,7 @@ GPU_SHARE = 0.85
 """The rest is for what a step computes with: logits of a batch, and attention over a long prompt."""
 FP32_SHARE = 0.6
 """Weights that take more than this of a CPU's free memory as fp32 are loaded as bf16."""
+_OUT_OF_MEMORY = ("can't allocate memory", "not enough memory", "out of memory", "CUBLAS_STATUS_ALLOC_FAILED")
 _DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16, "fp32": torch.float32}
 
 
@@ -47,7 +49,8 @@ def choose_dtype(settings: HfSettings, device: torch.device, parameters: int) ->
     if settings.dtype != "auto":
         return _DTYPES[settings.dtype]
     if device.type == "cuda":
-        return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16
+        # Older GPUs (T4, V100) say that they can, since they emulate it, slowly.
+        return torch.bfloat16 if torch.cuda.is_bf16_supported(including_emulation=False) else torch.float16
     if device.type == "cpu" and parameters * 4 <= FP32_SHARE * free_memory():
         return torch.float32
     return torch.bfloat16
@@ -73,16 +76,18 @@ def kv_bytes(settings: HfSettings, devices: Iterable[torch.device]) -> int:
         return int(settings.kv_gb * 1e9)
     gpus = [device for device in devices if device.type == "cuda"]
     if gpus:
+        gc.collect()
+        release_memory()  # what an earlier model of this process has left is free, but not to be seen as such
         return int(GPU_SHARE * sum(torch.cuda.mem_get_info(device)[0] for device in gpus))
     return int(CPU_SHARE * free_memory())
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Whether ``error`` says that memory ran out, on a GPU or on the CPU (where torch raises a bare RuntimeError)."""
+    """Whether ``error`` says that memory ran out. On the CPU and on Apple's GPUs torch raises a bare RuntimeError, as
+    it does where cuBLAS or the driver gets none."""
     if isinstance(error, torch.OutOfMemoryError | MemoryError):
         return True
-    text = str(error)
-    return isinstance(error, RuntimeError) and ("can't allocate memory" in text or "not enough memory" in text)
+    return isinstance(error, RuntimeError) and any(words in str(error) for words in _OUT_OF_MEMORY)
 
 
 def release_memory() -> None:

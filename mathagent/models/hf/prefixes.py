@@ -30,13 +30,15 @@ class PrefixStore:
 
     def find(self, tokens: Sequence[int], adapters: Adapters) -> tuple[int, Kept | None]:
         """(tokens in common, who has them) of what begins most like ``tokens``; (0, None) where that is too little."""
-        best, found = 0, None
-        for kept in self._kept:
+        best = place = 0
+        for index, kept in enumerate(self._kept):
             if kept.adapters == adapters and (common := common_prefix(tokens, kept.tokens)) > best:
-                best, found = common, kept
-        if found is None or best < SHORTEST:
+                best, place = common, index
+        if best < SHORTEST:
             return 0, None
-        self._kept.append(self._kept.pop(self._kept.index(found)))
+        # By its place: two may have the same tokens, under other adapters, and tensors have no one truth to compare by.
+        found = self._kept.pop(place)
+        self._kept.append(found)
         return best, found
 
     def has(self, tokens: Sequence[int], adapters: Adapters) -> bool:

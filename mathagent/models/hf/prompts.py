@@ -46,15 +46,15 @@ def render(tokenizer: Any, request: ChatRequest, settings: HfSettings) -> Prompt
     if request.tools:
         arguments["tools"] = [{"type": "function", "function": tool.model_dump()} for tool in request.tools]
     text = _rendered(tokenizer, messages, arguments)
-    opened = text.rstrip().endswith(OPENING)
-    if begun:
-        if opened and CLOSING not in begun:
-            begun = f"\n{CLOSING}\n\n{begun}"
-        opened = opened and CLOSING not in begun
-        text += begun
+    continued, opened = bool(begun), text.rstrip().endswith(OPENING)
+    is_to_think = arguments.get("enable_thinking", True)  # some templates begin to, whatever they are told
+    if opened and CLOSING not in begun and (continued or not is_to_think):
+        begun = f"\n{CLOSING}\n\n{begun}"
+    opened = opened and CLOSING not in begun
+    text += begun
     # Templates write the token that begins a text themselves; plain text gets it where the model was trained with it.
     ids = tokenizer(text, add_special_tokens=settings.template == "plain")["input_ids"]
-    return Prompt(ids=tuple(ids), opened=opened, continued=bool(begun))
+    return Prompt(ids=tuple(ids), opened=opened, continued=continued)
 
 
 def _template_message(message: dict[str, Any]) -> dict[str, Any]:
@@ -119,7 +119,7 @@ def _calls(text: str, names: set[str]) -> list[tuple[str, str]]:
     listed = value if isinstance(value, list) else [value]
     calls = []
     for one in listed:
-        if not isinstance(one, dict) or one.get("name") not in names:
+        if not isinstance(one, dict) or not isinstance(one.get("name"), str) or one["name"] not in names:
             return []
         given = one.get("arguments", one.get("parameters", {}))
         calls.append(
@@ -136,5 +136,5 @@ def _read_json(text: str) -> Any:
     """The value of a JSON text; the text itself where it is none."""
     try:
         return json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):  # a model may write nothing but opening brackets
         return text

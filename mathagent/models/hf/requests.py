@@ -42,7 +42,10 @@ def job_of(
         raise UsageError(ADVICE)
     constraint = None if constraints is None else constraints.constraint(request)
     stop = with_turn_end(request.params.stop) if settings.template == "plain" else request.params.stop
-    closing = tuple(closing_ids(loaded.tokenizer)) if settings.thinking_tokens else ()
+    # Where a form is held, or drafts are checked, no token can be forced: then the prompt alone ends the thinking.
+    is_free = constraint is None and settings.engine != "speculative"
+    thinking_tokens = settings.thinking_tokens if is_free else None
+    closing = () if thinking_tokens is None else tuple(closing_ids(loaded.tokenizer))
     samples = [
         Sample(
             index=index,
@@ -57,7 +60,7 @@ def job_of(
                 opened=prompt.opened,
             ),
             constraint=None if constraint is None else constraint.copy(),
-            thinking_tokens=settings.thinking_tokens or None,
+            thinking_tokens=thinking_tokens,
             closing=closing,
         )
         for index in range(request.params.n)

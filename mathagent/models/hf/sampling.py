@@ -28,6 +28,17 @@ class Draw:
     min_p: float = 0.0
     logprobs: int | None = None
     uniform: random.Random = field(default_factory=random.Random)
+    _number: float | None = field(default=None, repr=False)
+
+    def number(self) -> float:
+        """The next token's, the same until it is ``spent``: memory may run out before the token is taken."""
+        if self._number is None:
+            self._number = self.uniform.random()
+        return self._number
+
+    def spent(self) -> None:
+        """The token has been taken."""
+        self._number = None
 
     @property
     def filters(self) -> bool:
@@ -52,10 +63,12 @@ def choose(
     draws: Sequence[Draw],
     allowed: Sequence[torch.Tensor | None] | None = None,
     contrast: Contrast | None = None,
+    forced: Sequence[int | None] = (),
 ) -> list[Chosen]:
     """One token for each row of ``logits`` [rows, vocabulary] (they are not changed).
 
-    ``allowed`` holds for each row a mask [vocabulary] of the tokens that it may take, or None.
+    ``allowed`` holds for each row a mask [vocabulary] of the tokens that it may take, or None; ``forced`` the token
+    that it must take, whatever is drawn, or None.
     """
     raw = logits.float()
     scores = _constrained(raw, allowed or ())
@@ -65,6 +78,9 @@ def choose(
     warm = [row for row, draw in enumerate(draws) if draw.temperature > 0]
     if warm:
         tokens[warm] = _drawn(scores[warm], [draws[row] for row in warm])
+    for row, token in enumerate(forced):
+        if token is not None:
+            tokens[row] = token
     told = [row for row, draw in enumerate(draws) if draw.logprobs is not None]
     found = [Chosen(token) for token in tokens.tolist()]
     if told:
@@ -89,7 +105,7 @@ def _drawn(scores: torch.Tensor, draws: Sequence[Draw]) -> torch.Tensor:
     device = scores.device
     temperatures = torch.tensor([draw.temperature for draw in draws], device=device)
     probabilities = (scores / temperatures[:, None]).softmax(dim=-1)
-    uniform = torch.tensor([draw.uniform.random() for draw in draws], dtype=torch.float64, device=device)
+    uniform = torch.tensor([draw.number() for draw in draws], dtype=torch.float64, device=device)
     tokens = torch.empty(len(draws), dtype=torch.long, device=device)
     by_rank = [row for row, draw in enumerate(draws) if draw.filters]
     others = [row for row, draw in enumerate(draws) if not draw.filters]

@@ -7,10 +7,11 @@ loaded (it would raise an IndexError in the middle of a reply, or leave the one 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import parse_qsl, urlencode
 
-from pydantic import BeforeValidator, Field, ValidationError
+from pydantic import BeforeValidator, ConfigDict, Field, ValidationError
 
 from mathagent.errors import UnknownName, UnsupportedOption, UsageError
 from mathagent.models.embedded_options import Adapter
@@ -37,9 +38,16 @@ class RoleAdapter(Adapter):
 
     role: str = ""
 
+    @property
+    def name(self) -> str:
+        """The folder's, a version's dots and all."""
+        return Path(self.path).name
+
 
 class HfSettings(Value):
     """One setting a field."""
+
+    model_config = ConfigDict(allow_inf_nan=False)
 
     dtype: Literal["auto", "bf16", "fp16", "fp32"] = Field(
         default="auto", description="bf16 on a GPU that can, fp32 on a CPU where that fits."
@@ -149,6 +157,8 @@ def read_settings(name: str) -> tuple[str, HfSettings]:
     for key, value in parse_qsl(query, keep_blank_values=True):
         if key == LORA or key.startswith(f"{LORA}_"):
             lora.append({"role": key.removeprefix(LORA).removeprefix("_"), **_adapter(value)})
+        elif key in given:
+            raise UsageError(f"hf:{model}: {key} is given twice; leave it out once")
         else:
             given[key] = value
     try:
@@ -171,6 +181,17 @@ def _adapter(text: str) -> dict[str, object]:
         return {"path": path, "scale": float(scale)} if separator else {"path": text}
     except ValueError:
         return {"path": text}
+
+
+_NEEDED = {
+    "ngram": ("prompt_lookup", "add prompt_lookup=TOKENS"),
+    "assistant_tokens": ("assistant", "add assistant=MODEL"),
+    "assistant_confidence": ("assistant", "add assistant=MODEL"),
+    "strength": ("steering", "add steering=FILE"),
+    "self_contrast_beta": ("self_contrast", "add self_contrast=RANK"),
+    "self_contrast_alpha": ("self_contrast", "add self_contrast=RANK"),
+}
+"""Settings that say how another is done: (the other, what to do where it is not there)."""
 
 
 def check_combination(backend: str, settings: HfSettings) -> None:
@@ -204,14 +225,12 @@ def check_combination(backend: str, settings: HfSettings) -> None:
         )
     if settings.thinking_tokens and settings.thinking is False:
         raise UnsupportedOption(backend, "thinking_tokens with thinking=off", "leave out one of the two")
-    if settings.strength is not None and not settings.steering:
-        raise UnsupportedOption(backend, "strength without steering", "add steering=FILE")
     if settings.self_contrast is not None and (draft or settings.compile):
         advice = "each token is read twice, and compiled code cannot be routed anew; leave out one of the two"
         raise UnsupportedOption(backend, f"self_contrast with {draft or 'compile'}", advice)
-    for name in ("self_contrast_beta", "self_contrast_alpha"):
-        if name in settings.model_fields_set and settings.self_contrast is None:
-            raise UnsupportedOption(backend, f"{name} without self_contrast", "add self_contrast=RANK")
+    for name, (needed, advice) in _NEEDED.items():
+        if name in settings.model_fields_set and not getattr(settings, needed):
+            raise UnsupportedOption(backend, f"{name} without {needed}", advice)
 
 
 def with_shaping(identity: str, settings: HfSettings, stamps: Sequence[str] = ()) -> str:

@@ -12,6 +12,7 @@ from typing import Any
 import torch
 import transformers
 
+from mathagent.errors import BackendError
 from mathagent.models.hf.alone import longest_alone
 from mathagent.models.hf.engine import Engine
 from mathagent.models.hf.jobs import Job, Sample
@@ -65,6 +66,9 @@ class SpeculativeEngine(Engine):
         if not job.cancelled:
             self.loaded.use_adapters(job.adapters)
             self._generate(job, sample)
+            if sample.ended is None and not job.cancelled:  # nobody else would tell its job
+                broken = BackendError(f"{self.loaded.name}: generate stopped before the reply's end")
+                raise self._closed() if self._closing else broken
         self._drop()
 
     def _generate(self, job: Job, sample: Sample) -> None:
@@ -82,14 +86,15 @@ class SpeculativeEngine(Engine):
         self._hear(job, sample, output[0].tolist())
 
     def _generation(self, sample: Sample) -> transformers.GenerationConfig:
-        """Every sampler said, so that none of the model's own files is used instead."""
+        """Every sampler said, so that none of the model's own files is used instead: generate fills in what is None."""
         warm, draw = sample.draw.temperature > 0, sample.draw
         sampling = (
             {
                 "temperature": draw.temperature,
                 "top_p": draw.top_p,
                 "top_k": draw.top_k,
-                "min_p": draw.min_p or None,
+                "min_p": draw.min_p,
+                "typical_p": 1.0,
             }
             if warm
             else {}
@@ -104,6 +109,7 @@ class SpeculativeEngine(Engine):
             max_new_tokens=sample.most,
             do_sample=warm,
             repetition_penalty=1.0,
+            no_repeat_ngram_size=0,
             eos_token_id=sorted(self.loaded.stop_ids),
             pad_token_id=min(self.loaded.stop_ids, default=0),
             **sampling,

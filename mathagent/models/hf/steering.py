@@ -122,10 +122,19 @@ def delimiter_ids(tokenizer: Any) -> torch.Tensor:
 @torch.inference_mode()
 def last_hidden(model: Any, ids: Sequence[int], layer: int, places: Sequence[int]) -> torch.Tensor:
     """What block ``layer`` says at ``places`` of a text: [places, hidden size], fp32."""
-    device = next(model.parameters()).device
-    output = model(input_ids=torch.tensor([list(ids)], device=device), output_hidden_states=True)
-    found: torch.Tensor = output.hidden_states[layer + 1][0, list(places)]  # the first one is the embedding
-    return found.float().cpu()
+    found: list[torch.Tensor] = []
+
+    def hear(module: Any, inputs: Any, output: Any) -> None:
+        hidden = output if isinstance(output, torch.Tensor) else output[0]
+        found.append(hidden[0, list(places)].float().cpu())
+
+    # Not ``hidden_states``: the last of those is not what the last block says, but that behind the model's last norm.
+    hook = decoder_layers(model)[layer].register_forward_hook(hear)
+    try:
+        model(input_ids=torch.tensor([list(ids)], device=next(model.parameters()).device), use_cache=False)
+    finally:
+        hook.remove()
+    return found[0]
 
 
 def contrast(

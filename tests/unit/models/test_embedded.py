@@ -1,18 +1,22 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
+import httpx
 import pytest
 from pydantic import SecretStr
 
 from mathagent.config import settings
 from mathagent.errors import UnknownName, UnsupportedOption, UsageError
 from mathagent.models import embedded
-from mathagent.models.base import ChatRequest, ConnectOptions, ToolSpec
+from mathagent.models.base import ChatRequest, ConnectOptions, PartialReply, ToolSpec
 from mathagent.models.embedded import connect
 from mathagent.models.server_process import usable_threads
-from mathagent.types import Message, SamplingParams
+from mathagent.types import Completion, Message, SamplingParams
 
 
 def test_connecting_fetches_and_starts_nothing(own_home: Path) -> None:
@@ -73,6 +77,30 @@ async def test_tools_are_refused_before_anything_is_fetched(own_home: Path) -> N
     with pytest.raises(UnsupportedOption, match="tool_calls"):
         await backend.complete(request)
     await backend.aclose()
+
+
+async def test_samples_that_came_before_the_connection_broke_are_kept(
+    own_home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def breaks(*_: Any, on_finished: Callable[[int, Completion], None], **__: Any) -> None:
+        on_finished(1, Completion(text="whole", finish_reason="stop"))
+        raise httpx.ReadError("gone")
+
+    async def nothing() -> None:
+        pass
+
+    async def connection() -> Any:
+        return SimpleNamespace(alive=True), None
+
+    backend = connect("smollm2-135m", ConnectOptions())
+    monkeypatch.setattr(embedded, "stream_chat", breaks)
+    monkeypatch.setattr(backend, "start", nothing)
+    monkeypatch.setattr(backend, "_connection", connection)
+    request = ChatRequest(messages=(Message(role="user", content="1+1"),), params=SamplingParams(n=3))
+    with pytest.raises(PartialReply, match="the reply broke off") as caught:
+        await backend.complete(request)
+    assert {index: one.text for index, one in caught.value.arrived.items()} == {1: "whole"}
+    assert caught.value.retryable
 
 
 def test_threads_are_limited_to_what_may_run(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -35,6 +35,7 @@ def test_what_decides_the_reply_is_part_of_the_identity() -> None:
     ("text", "message"),
     [
         ("http://a/v1?weight=0", "weight = '0' is wrong"),
+        ("http://a/v1?weight=inf", "weight = 'inf' is wrong"),
         ("http://a/v1?server=ollama", "server = 'ollama' is wrong"),
         ("http://a/v1,b", "not an http|is not a URL|http"),
         ("http://a/v1,http://a/v1?weight=2", "given twice"),

@@ -65,6 +65,25 @@ def test_roles_of_the_command_line() -> None:
         with_roles("a,judge=b", {"judge": "c"})
 
 
+@pytest.mark.parametrize(
+    ("pair", "said"),
+    [
+        ("verifier=small,large", r"given several models \(small,large\)"),  # large would be a stage for all roles
+        ("verifier=small,judge=x", "given several models"),
+        ("Verifier=x", "no name of a role"),  # would be a stage with that name
+        ("below=0.9", "no name of a role"),
+    ],
+)
+def test_a_role_on_the_command_line_is_one_name_with_one_model(pair: str, said: str) -> None:
+    with pytest.raises(UsageError, match=said):
+        read_roles([pair])
+
+
+def test_one_model_may_be_at_several_endpoints_or_made_of_several() -> None:
+    for model in (TWO, "nudge(a,b)"):
+        assert read_models(with_roles("m", read_roles([f"verifier={model}"]))).roles == {"verifier": model}
+
+
 def test_a_name_with_an_endpoint_is_one_of_an_endpoint() -> None:
     assert split_model("qwen2.5@http://h:8000/v1", has_endpoint=False) == ("openai", "qwen2.5@http://h:8000/v1")
 
@@ -103,7 +122,7 @@ def test_an_address_that_none_of_several_has_a_use_for_is_refused() -> None:
         open_models("embedded:smollm2-135m,embedded:qwen2.5-coder-1.5b", ConnectOptions(base_url="http://h/v1"))
 
 
-def test_a_cascade_goes_from_the_cheapest_where_all_prices_are_known() -> None:
+def test_a_cascade_goes_from_the_cheapest_and_begins_here_whatever_the_others_cost() -> None:
     pytest.importorskip("xllamacpp")
     from pydantic import SecretStr
 
@@ -114,4 +133,4 @@ def test_a_cascade_goes_from_the_cheapest_where_all_prices_are_known() -> None:
     assert [one.name for one in router.stages] == [free, cheap, dear]
     router, _ = open_models(f"{dear},openai:nobody-lists-this,{free}", options)
     assert isinstance(router, Router)
-    assert [one.name for one in router.stages] == [dear, "openai:nobody-lists-this", free]
+    assert [one.name for one in router.stages] == [free, dear, "openai:nobody-lists-this"]

@@ -144,6 +144,13 @@ def test_json_is_utf8_and_all_else_in_its_charset() -> None:
         response(b"").json()
 
 
+@pytest.mark.parametrize("content", [b"[" * 200_000, b'{"usage": ' + b"1" * 5000 + b"}"], ids=["deep", "digits"])
+def test_json_that_nobody_can_read_is_none(content: bytes) -> None:
+    with pytest.raises(json.JSONDecodeError, match="cannot be read"):
+        response(content).json()
+    assert response(content).error_body() == content.decode()
+
+
 @pytest.mark.parametrize(
     ("status", "success"), [(200, True), (204, True), (304, False), (400, False), (503, False)]
 )

@@ -113,6 +113,66 @@ def test_lenient_choices(given: dict[str, Any], text: str) -> None:
     done.model_dump_json()
 
 
+def test_samples_that_all_have_the_same_index_stay_apart() -> None:
+    done = completions_from_reply(reply(choice("A", 0), choice("B", 0)), "b")
+    assert [one.text for one in done] == ["A", "B"]
+
+
+def test_thinking_that_is_a_part_of_the_content_is_told_apart() -> None:
+    parts = [
+        {"type": "thinking", "thinking": [{"type": "text", "text": "hm, "}, {"type": "text", "text": "6·7"}]},
+        {"type": "image_url", "text": None},
+        {"type": "text", "text": "42"},
+    ]
+    (done,) = completions_from_reply(reply(choice(parts)), "b")
+    assert (done.text, done.reasoning) == ("42", "hm, 6·7")
+
+
+@pytest.mark.parametrize("reason", ["length", "max_tokens", "MAX_TOKENS", "model_length"])
+def test_a_reply_that_was_cut_says_so_in_any_words(reason: str) -> None:
+    assert completions_from_reply(reply(choice(finish=reason)), "b")[0].finish_reason == "length"
+
+
+@pytest.mark.parametrize(
+    ("stated", "prompt", "completion"),
+    [
+        ({"prompt_tokens": 10**400, "completion_tokens": 10**400}, 200, 10),
+        ({"prompt_tokens": 10**12, "completion_tokens": 9}, 200, 9),
+        ({"prompt_tokens": 1, "completion_tokens": 9}, 200, 9),  # of 800 characters
+        ({"prompt_tokens": 150, "completion_tokens": 1e400}, 150, 10),
+    ],
+    ids=["digits", "huge", "too few", "infinite"],
+)
+def test_counts_that_cannot_be_right_are_estimated(stated: object, prompt: int, completion: int) -> None:
+    (done,) = completions_from_reply(reply(choice("x" * 40), usage=stated), "b", most=100, prompt_length=800)
+    assert (done.usage.prompt_tokens, done.usage.completion_tokens) == (prompt, completion)
+
+
+@pytest.mark.parametrize(
+    "logprobs",
+    [
+        [],
+        {"tokens": ["x"], "token_logprobs": [-1]},
+        {"content": "x"},
+        {"content": [{"token": "x", "logprob": None}]},
+        {"content": [{"token": "x", "logprob": float("nan")}]},
+        {"content": [{"token": "x", "logprob": 10**400}]},
+    ],
+    ids=str,
+)
+def test_log_probs_that_are_none_cost_no_reply(logprobs: object) -> None:
+    (done,) = completions_from_reply(reply({**choice("x"), "logprobs": logprobs}), "b")
+    assert (done.text, done.logprobs) == ("x", ())
+
+
+def test_alternatives_of_probability_0_are_left_out() -> None:
+    top = [{"token": "a", "logprob": -0.5}, {"token": "b", "logprob": None}, {"token": "c", "logprob": -1e400}]
+    logprobs = {"content": [{"token": "a", "logprob": -0.5, "top_logprobs": top}]}
+    (done,) = completions_from_reply(reply({**choice("a"), "logprobs": logprobs}), "b")
+    assert done.logprobs[0].top == (("a", -0.5),)
+    assert type(done).model_validate_json(done.model_dump_json()) == done  # as the cache keeps it
+
+
 def test_missing_usage_is_estimated_from_all_that_was_written() -> None:
     (done,) = completions_from_reply(reply(choice("12345", reasoning_content="123")), "b")
     assert done.usage.completion_tokens == 2
@@ -260,7 +320,10 @@ def test_error_message_is_one_short_line(body: object, line: str) -> None:
         (422, False, "change the request"),
         (429, True, "try again in 7 s"),
         (500, True, "try again"),
+        (501, False, "change the request"),
         (503, True, "try again"),
+        (507, True, "try again"),
+        (521, True, "try again"),  # a proxy whose server is down
     ],
 )
 def test_status_errors(status: int, retryable: bool, advice: str) -> None:

@@ -106,7 +106,7 @@ def test_what_several_models_cost_is_known_where_each_price_is() -> None:
     assert dollars_of_all(()) == 0.0
 
 
-def test_the_cheapest_first_and_the_given_order_where_a_price_is_not_known() -> None:
+def test_the_cheapest_first_and_where_a_price_is_not_known_the_free_ones() -> None:
     def named(identity: str) -> ScriptedBackend:
         return ScriptedBackend([], name=identity)
 
@@ -115,4 +115,5 @@ def test_the_cheapest_first_and_the_given_order_where_a_price_is_not_known() -> 
     )
     assert from_the_cheapest([dear, cheap, mine]) == [mine, cheap, dear]
     unknown = named("openai:nobody-lists-this")
-    assert from_the_cheapest([dear, unknown, mine]) == [dear, unknown, mine]
+    assert from_the_cheapest([dear, unknown, mine, cheap]) == [mine, dear, unknown, cheap]
+    assert from_the_cheapest([unknown, dear]) == [unknown, dear]

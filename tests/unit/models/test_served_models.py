@@ -82,3 +82,14 @@ async def test_a_pool_takes_what_all_of_its_members_take(server: FakeEndpoint) -
 
 async def test_a_backend_that_tells_nothing() -> None:
     assert await told_context(ScriptedBackend([])) is None
+
+
+async def test_a_dead_member_of_a_pool_says_nothing_of_its_context(server: FakeEndpoint) -> None:
+    server.models = {"data": [{"id": "m", "max_model_len": 8192}]}
+    pool = connect("m", ConnectOptions(base_url=f"http://127.0.0.1:9/v1,{server.url}"))
+    assert await told_context(pool) == 8192
+    await pool.aclose()
+    nobody = connect("m", ConnectOptions(base_url="http://127.0.0.1:9/v1"))
+    with pytest.raises(BackendError):
+        await told_context(nobody)
+    await nobody.aclose()

@@ -111,6 +111,49 @@ async def test_a_server_that_says_what_it_does_not_support_with_status_500_is_un
     assert record.can["images"] is False
 
 
+async def test_a_refused_number_of_alternatives_leaves_the_smaller_ones() -> None:
+    def sparing(request: ChatRequest, index: int) -> Reply | str:
+        if (request.logprobs or 0) > 5:
+            raise BackendError("top_logprobs must be at most 5", status=400)
+        return PlayedModel()(request, index)
+
+    found = (await probed(sparing)).finding("log-probs")
+    assert found is not None
+    assert (found.state, found.numbers) == ("yes", {"alternatives": 5})
+    assert "up to 5 alternatives a token; then refused: top_logprobs" in found.detail
+
+
+async def test_a_server_that_refuses_seeds_gives_several_samples_all_the_same() -> None:
+    def seedless(request: ChatRequest, index: int) -> Reply | str:
+        if request.params.seed is not None:
+            raise BackendError("extra field: seed", status=422)
+        return PlayedModel()(request, index)
+
+    record = await probed(seedless)
+    assert (record.can["n"], record.can["seed"]) == (True, False)
+
+
+async def test_a_test_that_fails_half_way_keeps_what_it_has() -> None:
+    def breaks_on_long_ones(request: ChatRequest, index: int) -> Reply | str:
+        if len(request.messages[0].content.split()) > 300:
+            raise BackendError("out of memory", status=500)
+        return PlayedModel()(request, index)
+
+    found = (await probed(breaks_on_long_ones)).finding("context")
+    assert found is not None
+    assert found.state == "yes"
+    assert found.numbers["accepted_tokens"] > 100
+    assert found.detail.endswith("; then out of memory")
+
+
+async def test_the_speed_of_a_model_that_does_not_stream_is_measured_without_its_first_token() -> None:
+    record = await probe(PlayedModel().backend(), PlayedSandbox(), limits=ProbeLimits(context_tokens=512))
+    found = record.finding("speed")
+    assert record.can["streaming"] is False
+    assert found is not None
+    assert (found.state, set(found.numbers)) == ("measured", {"tokens_per_s", "streams", "tokens_per_s_together"})
+
+
 async def test_a_rung_that_is_not_there_is_not_asked() -> None:
     record = await probed(PlayedModel("schema", "grammar", "tools"))
     found = record.finding("parsing ladder")

@@ -1,16 +1,20 @@
 from __future__ import annotations
 
+import asyncio
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 pytest.importorskip("torch")
 
-
+import torch
 from tiny_transformer import ask, load_tiny, running, until, write_model
 
 from mathagent.errors import BackendError, UsageError
+from mathagent.models.hf import alone
+from mathagent.models.hf.alone import AloneEngine
 from mathagent.models.hf.engines import engine_for
 from mathagent.models.hf.loading import Loaded
 from mathagent.models.hf.settings import read_settings
@@ -81,6 +85,15 @@ async def test_drafts_keep_seeds_stops_and_streams(loaded: Loaded) -> None:
         assert done.finish_reason == "stop"
 
 
+async def test_samplers_of_the_models_own_files_are_not_used(
+    loaded: Loaded, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(loaded.model.generation_config, "min_p", 1.0)  # only the likeliest token
+    with running(loaded, "prompt_lookup=5") as asked:
+        done = await asked(ask("Warm.", temperature=1.5, seed=5, n=3))
+    assert len({one.text for one in done}) == 3
+
+
 @pytest.mark.parametrize("query", ["kv_cache=static", "prompt_lookup=5"])
 async def test_a_cancelled_request_makes_way_for_the_next(loaded: Loaded, query: str) -> None:
     with running(loaded, query) as asked:
@@ -97,3 +110,51 @@ async def test_what_the_memory_cannot_hold_is_refused(loaded: Loaded) -> None:
         assert len(await asked(ask(max_tokens=20))) == 1
         with pytest.raises(BackendError, match="memory for keys and values"):
             await asked(ask(max_tokens=300))
+
+
+@pytest.mark.parametrize("query", ["kv_cache=static", "prompt_lookup=5"])
+async def test_closing_in_the_middle_of_a_reply_fails_it(loaded: Loaded, query: str) -> None:
+    with running(loaded, query) as asked:
+        job = asked.job(ask(max_tokens=450, temperature=1.0, seed=1), lambda index, sample: None)
+        asked.engine.submit(job)
+        await until(lambda: job.samples[0].drawn > 0)
+        await asyncio.to_thread(asked.engine.close)
+        with pytest.raises(BackendError, match="closed while it was asked"):
+            await asyncio.wait_for(job.finished, 5)
+
+
+@pytest.mark.parametrize(("plain", "longest"), [(True, 4), (False, None)])
+async def test_a_prompt_is_read_in_parts_only_where_nothing_is_lost_between_them(
+    loaded: Loaded, monkeypatch: pytest.MonkeyPatch, plain: bool, longest: int | None
+) -> None:
+    monkeypatch.setattr(alone, "PROMPT_TOKENS", 4)
+    monkeypatch.setattr(alone, "is_batchable", lambda config: plain)
+    sizes: list[int] = []
+    with running(loaded, "kv_cache=static") as asked:
+        engine = asked.engine
+        assert isinstance(engine, AloneEngine)
+        read = engine._read
+
+        def counted(tokens: list[int], cache: Any) -> torch.Tensor:
+            sizes.append(len(tokens))
+            return read(tokens, cache)
+
+        monkeypatch.setattr(engine, "_read", counted)
+        (done,) = await asked(ask(max_tokens=3))
+    assert max(sizes) == (longest or done.usage.prompt_tokens)
+
+
+@pytest.mark.parametrize(("query", "part"), [("kv_cache=static", "_read"), ("prompt_lookup=5", "_generate")])
+async def test_memory_that_runs_out_is_an_error_that_says_what_to_do(
+    loaded: Loaded, monkeypatch: pytest.MonkeyPatch, query: str, part: str
+) -> None:
+    def full(*_: Any) -> Any:
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB")
+
+    with running(loaded, query) as asked:
+        with monkeypatch.context() as patched:
+            patched.setattr(asked.engine, part, full)
+            with pytest.raises(BackendError, match="memory ran out; ask for fewer tokens") as caught:
+                await asked(ask())
+        assert not caught.value.retryable
+        assert len(await asked(ask())) == 1

@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+import threading
 from typing import Any
 
 import pytest
@@ -10,11 +11,13 @@ import pytest
 pytest.importorskip("torch")
 
 import torch
-from tiny_transformer import CONTEXT, Asked, ask, load_tiny, running, until, write_model
+from tiny_transformer import CONTEXT, VOCABULARY, Asked, ask, load_tiny, running, until, write_model
 
 from mathagent.errors import BackendError, UsageError
 from mathagent.models.hf.batched import BatchedEngine
+from mathagent.models.hf.constraints import Constraint
 from mathagent.models.hf.loading import Loaded
+from mathagent.models.hf.sampling import Chosen
 from mathagent.types import Completion
 
 
@@ -223,6 +226,63 @@ async def test_memory_that_runs_out_halves_the_batch_and_nothing_is_lost(
         assert 1 <= engine.limit <= 4
 
 
+async def test_memory_that_runs_out_as_a_sample_leaves_tells_nothing_twice_and_loses_nothing(
+    loaded: Loaded, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[int] = []
+    with running(loaded) as asked:
+        engine = engine_of(asked)
+        take, failed = engine._cache.take, threading.Event()
+
+        def short_of_memory_once(row: int, tokens: int) -> Any:
+            if not failed.is_set():
+                failed.set()
+                raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB")
+            return take(row, tokens)
+
+        monkeypatch.setattr(engine._cache, "take", short_of_memory_once)
+        job = asked.job(ask("Together. " * 8, n=2), lambda index, sample: told.append(index))
+        job.samples[0].most = 3
+        engine.submit(job)
+        await job.finished
+        assert failed.is_set()
+        assert told == [0, 1]
+        assert [sample.drawn for sample in job.samples] == [3, 24]
+
+
+async def test_a_listener_that_raises_ends_its_own_request_only(loaded: Loaded) -> None:
+    def raising(index: int, text: str) -> None:
+        raise KeyError("of the listener's own")
+
+    with running(loaded) as asked:
+        wrong, right = await asyncio.gather(asked(ask(), raising), asked(ask()), return_exceptions=True)
+        assert isinstance(wrong, KeyError)
+        assert isinstance(right, list)
+        await until(lambda: engine_of(asked)._running == [])
+
+
+async def test_a_constraint_that_breaks_at_a_token_ends_its_own_request_only(loaded: Loaded) -> None:
+    class Broken(Constraint):
+        def __init__(self) -> None:
+            super().__init__(None)
+
+        def allowed(self) -> torch.Tensor:
+            return torch.ones(VOCABULARY, dtype=torch.bool)
+
+        def take(self, token: int) -> None:
+            raise BackendError("the constraint cannot be followed: it is broken")
+
+    with running(loaded) as asked:
+        job = asked.job(ask(), lambda index, sample: None)
+        job.samples[0].constraint = Broken()
+        other = asyncio.ensure_future(asked(ask(PROMPTS[0], max_tokens=100)))
+        await until(lambda: bool(engine_of(asked)._rows))
+        asked.engine.submit(job)
+        with pytest.raises(BackendError, match="it is broken"):
+            await job.finished
+        assert (await other)[0].usage.completion_tokens == 100
+
+
 async def test_memory_that_is_short_for_one_sample_is_an_error_that_says_so(
     loaded: Loaded, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -274,3 +334,34 @@ async def test_thinking_ends_after_as_many_tokens_as_are_allowed(loaded: Loaded)
     assert done.usage.completion_tokens == 60
     assert "</think>" not in done.text
     assert done.text
+
+
+async def test_thinking_that_is_not_wanted_ends_as_soon_as_it_begins(loaded: Loaded) -> None:
+    with running(loaded, "thinking_tokens=0") as asked:
+        job = asked.job(ask(max_tokens=60, temperature=1.0, seed=5), lambda index, sample: None)
+        sample = job.samples[0]
+        for token in loaded.tokenizer("<think>x", add_special_tokens=False)["input_ids"]:
+            assert sample.forced() is None
+            sample.take(Chosen(token), loaded.stop_ids)
+            if sample.forced() is not None:
+                break
+        closing = []
+        while (forced := sample.forced()) is not None:
+            closing.append(forced)
+            sample.take(Chosen(forced), loaded.stop_ids)
+    assert loaded.tokenizer.decode(closing) == "\n</think>\n\n"
+    assert not sample.text.thinking
+
+
+async def test_a_model_whose_code_cannot_be_run_in_rows_draws_one_sample_at_a_time(
+    loaded: Loaded, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuses(self: Any) -> int:
+        raise ValueError("too many values to unpack (expected 2)")
+
+    with running(loaded) as asked:
+        expected = texts(await asked(ask()))
+    monkeypatch.setattr("mathagent.models.hf.forward.Forward.probe", refuses)
+    with running(loaded) as asked:
+        assert asked.engine.kind == "one at a time"
+        assert texts(await asked(ask())) == expected

@@ -107,6 +107,17 @@ def test_the_store_finds_what_begins_most_alike_and_forgets_the_unused() -> None
     assert store.find(list(range(200, 240)), ())[0] == 40
 
 
+def test_the_store_tells_the_same_tokens_under_two_adapters_apart() -> None:
+    store = PrefixStore(100)
+    tokens = list(range(40))
+    for adapters in ((), (("a", 1.0),)):
+        store.add(Kept(list(tokens), ((torch.zeros(1, 40, 2), torch.zeros(1, 40, 2)),), adapters))
+    common, kept = store.find(tokens, (("a", 1.0),))
+    assert common == 40
+    assert kept is not None
+    assert kept.adapters == (("a", 1.0),)
+
+
 @pytest.mark.parametrize(
     ("one", "other", "common"),
     [([], [1], 0), ([1], [2], 0), ([1, 2], [1, 2], 2), ([1, 2, 3], [1, 2, 4, 5], 2), (list(range(99)), [0], 1)],

@@ -44,6 +44,23 @@ def test_thinking_is_switched_by_the_settings_but_never_on_under_a_constraint() 
         assert not render(tokenizer(), ask(**constraint), on).opened
 
 
+def test_where_the_template_thinks_whatever_it_is_told_the_section_is_closed() -> None:
+    own = tiny_tokenizer()
+    own.chat_template = own.chat_template.replace("enable_thinking is defined and enable_thinking", "true")
+
+    def end(settings: HfSettings, **request: Any) -> str:
+        prompt = render(own, ask(**request), settings)
+        assert not prompt.continued
+        assert prompt.opened == (not str(own.decode(prompt.ids)).endswith("</think>\n\n"))
+        return str(own.decode(prompt.ids)).rpartition("<|im_start|>assistant\n")[2]
+
+    assert end(HfSettings()) == "<think>\n"
+    for constraint in ({"json_schema": {"type": "object"}}, {"grammar": "root ::= 1"}, {"regex": "a"}):
+        assert end(HfSettings(), **constraint) == "<think>\n\n</think>\n\n"
+    for settings in (HfSettings(thinking=False), HfSettings(thinking_tokens=0)):
+        assert end(settings) == "<think>\n\n</think>\n\n"
+
+
 def test_a_turn_is_gone_on_with_to_the_letter() -> None:
     begun = (Message(role="user", content="Code."), Message(role="assistant", content="def f():\n    "))
     text = shown(messages=begun, continue_assistant=True)
@@ -94,6 +111,8 @@ def test_earlier_calls_are_shown_as_values_not_as_text() -> None:
         ("<tool_call>broken</tool_call>", "<tool_call>broken</tool_call>", []),
         ("The answer is 3.", "The answer is 3.", []),
         ("[]", "[]", []),
+        ('{"name": ["add"], "arguments": {}}', '{"name": ["add"], "arguments": {}}', []),
+        ("[" * 100_000, "[" * 100_000, []),
     ],
 )
 def test_calls_are_read_from_what_models_write(text: str, rest: str, arguments: list[str]) -> None:

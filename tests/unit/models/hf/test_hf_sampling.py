@@ -103,3 +103,22 @@ def test_a_constraint_binds_its_own_row_only_and_leaves_the_logits_alone() -> No
     only_last = torch.tensor([False] * 4 + [True])
     assert [one.token for one in choose(logits, [draw(), Draw()], [only_last, None])] == [4, 0]
     assert torch.equal(logits, before)
+
+
+def test_a_token_that_is_forced_has_its_own_log_prob() -> None:
+    own = LOGITS[0].log_softmax(0).tolist()
+    draws = [draw(logprobs=1), Draw(logprobs=0), Draw()]
+    found = choose(LOGITS.expand(3, -1), draws, forced=[4, None, 3])
+    assert [one.token for one in found] == [4, 0, 3]
+    assert [one.logprob for one in found[:2]] == pytest.approx([own[4], own[0]])
+    assert found[0].top == ((0, pytest.approx(own[0])),)
+
+
+def test_a_token_that_was_not_taken_is_drawn_again_with_the_same_number() -> None:
+    one, same = draw(7), draw(7)
+    numbers = []
+    for _ in range(5):
+        numbers.append(one.number())
+        assert one.number() == numbers[-1]
+        one.spent()
+    assert numbers == [same.uniform.random() for _ in range(5)]

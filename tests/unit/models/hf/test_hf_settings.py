@@ -50,6 +50,10 @@ def test_what_runs_the_model_follows_from_the_settings(query: str, engine: str, 
         ("parallel=0", "parallel"),
         ("min_p=1", "min_p"),
         ("lora=/a/x&lora_judge=/b/x", "two adapters are named x"),
+        ("dtype=fp32&dtype=bf16", "dtype is given twice"),
+        ("kv_gb=inf", "kv_gb"),
+        ("steering=/v&strength=nan", "strength"),
+        ("lora=/a/x:nan", "lora"),
         ("self_contrast=0", "self_contrast"),
         ("self_contrast=2&self_contrast_alpha=0", "self_contrast_alpha"),
         ("self_contrast=2&self_contrast_beta=-1", "self_contrast_beta"),
@@ -76,6 +80,10 @@ def test_what_is_no_setting_is_refused(query: str, named: str) -> None:
         ("self_contrast=2&assistant=small", "self_contrast with assistant"),
         ("self_contrast=2&kv_cache=static&compile=on", "self_contrast with compile"),
         ("self_contrast_beta=0.5", "self_contrast_beta without self_contrast"),
+        ("strength=2", "strength without steering"),
+        ("ngram=3", "ngram without prompt_lookup"),
+        ("prompt_lookup=3&assistant_tokens=5", "assistant_tokens without assistant"),
+        ("assistant_confidence=0.9", "assistant_confidence without assistant"),
     ],
 )
 def test_combinations_that_cannot_be_are_refused_by_name(query: str, named: str) -> None:
@@ -91,6 +99,28 @@ def test_adapters_are_those_of_the_role_or_those_asked_for() -> None:
     assert settings.adapters("judge", {}, "hf:m") == ()
     with pytest.raises(UnknownName, match="general"):
         settings.adapters("judge", {"generl": 1.0}, "hf:m")
+
+
+def test_adapters_have_the_whole_names_of_their_folders() -> None:
+    settings = read_settings("m?lora=/a/strict-v1.0&lora_judge=/a/strict-v1.1/")[1]
+    assert settings.adapters("solver", None, "hf:m") == (("strict-v1.0", 1.0),)
+    assert settings.adapters("judge", None, "hf:m") == (("strict-v1.1", 1.0),)
+
+
+@pytest.mark.parametrize("query", ["", "&assistant={gguf}"])
+def test_a_gguf_file_is_not_quantised_and_nothing_is_loaded_to_say_so(
+    folder: Path, tmp_path: Path, query: str
+) -> None:
+    gguf = tmp_path / "own.gguf"
+    gguf.write_bytes(b"GGUF" + bytes(20))
+    model = folder if query else gguf
+    with pytest.raises(UnsupportedOption, match="quantize=4bit with a GGUF file"):
+        connect(f"{model}?quantize=4bit{query.format(gguf=gguf)}", ConnectOptions())
+
+
+def test_an_assistant_that_can_be_no_model_is_refused_before_anything_is_loaded(folder: Path) -> None:
+    with pytest.raises(UsageError, match="no-such-folder"):
+        connect(f"{folder}?assistant=./no-such-folder", ConnectOptions())
 
 
 def test_what_shapes_replies_is_part_of_the_identity_and_nothing_else_is(folder: Path) -> None:

@@ -178,10 +178,11 @@ async def test_each_role_speaks_with_its_adapter(folder: Path, tmp_path: Path) -
     ("spoil", "kind", "named"),
     [
         (lambda model: (model / "model.safetensors").unlink(), ModelFileError, "cannot be loaded"),
+        (lambda model: (model / "model.safetensors").write_bytes(b"cut" * 99), ModelFileError, "cannot be loaded"),
         (lambda model: (model / "config.json").write_text('{"model_type": "sudoku"}'), UsageError, "sudoku"),
         (lambda model: (model / "chat_template.jinja").unlink(), UsageError, "no chat template"),
     ],
-    ids=["no weights", "unknown architecture", "no template"],
+    ids=["no weights", "cut weights", "unknown architecture", "no template"],
 )
 async def test_what_cannot_be_loaded_is_an_error_of_one_line(
     tmp_path: Path, spoil: Any, kind: type[Exception], named: str
