@@ -57,6 +57,11 @@ _NAMES_A_FIELD = re.compile(
 )
 _NEWER_NAME = "max_completion_tokens"
 _WANTS_NEWER_NAME = re.compile(rf"\buse\W+{_NEWER_NAME}", re.IGNORECASE)
+_REFUSES_SAMPLING = re.compile(
+    r"(?:unsupported|not supported|deprecated)\b.{0,80}\b(temperature|top_p)\b"
+    r"|\b(temperature|top_p)\b.{0,120}\b(?:unsupported|not supported|does not support|only the default)\b",
+    re.IGNORECASE | re.DOTALL,
+)
 _NAMES_N = re.compile(r"\bn\b|choices?\b", re.IGNORECASE)
 
 
@@ -101,7 +106,8 @@ class OpenAICompatible:
     Where the server ignores or refuses ``n``, the missing samples are requested one by one, and ``capabilities.n``
     is off from then on. Where it refuses ``extra_body`` (explicit neutral samplers) or usage in a stream, they
     are left out from then on: such a server has none. The limit of tokens takes its newer name where the server asks
-    for that. It never retries by itself; the wrapper Retrying does.
+    for that, and ``temperature`` and ``top_p`` are left out where the model takes none. It never retries by itself; the
+    wrapper Retrying does.
 
     What its server can do beyond the wire format is known once ``prepare`` has asked it, or the endpoint says.
     ``named``: the endpoint is part of the name, as the user wrote it.
@@ -130,6 +136,7 @@ class OpenAICompatible:
         self._unknown: BackendError | None = None  # why it is not known which server it is
         self._silent_until = -math.inf
         self._tokens_field = _NEWER_NAME if is_openai(endpoint.url) else "max_tokens"
+        self._own_sampling: frozenset[str] = frozenset()  # what the model decides by itself
         self._thinking_is_known()
 
     @property
@@ -243,7 +250,8 @@ class OpenAICompatible:
         return (await self._request(request.samples(index, 1), listener))[0]
 
     async def _request(self, request: ChatRequest, on_delta: OnDelta | None) -> list[Completion]:
-        tokens_field = self._tokens_field  # another request may have learned better by the time it is refused
+        # Another request may have learned better by the time that this one is refused.
+        tokens_field, own_sampling = self._tokens_field, self._own_sampling
         try:
             return await self._send(request, on_delta, extra=self._takes_extra)
         except BackendError as error:
@@ -251,6 +259,11 @@ class OpenAICompatible:
                 raise
             if tokens_field != _NEWER_NAME and _WANTS_NEWER_NAME.search(str(error)):
                 self._tokens_field = _NEWER_NAME  # as OpenAI's reasoning models want it, behind whatever address
+                return await self._request(request, on_delta)
+            refused = _REFUSES_SAMPLING.search(str(error))
+            field = refused and (refused[1] or refused[2]).lower()
+            if field and field not in own_sampling:  # as reasoning models do that sample in one way only
+                self._own_sampling |= {field}
                 return await self._request(request, on_delta)
             if not _NAMES_A_FIELD.search(str(error)):
                 raise
@@ -260,6 +273,7 @@ class OpenAICompatible:
 
     async def _send(self, request: ChatRequest, on_delta: OnDelta | None, *, extra: bool) -> list[Completion]:
         body = request_arguments(request, self._model, tokens_field=self._tokens_field)
+        body = {name: value for name, value in body.items() if name not in self._own_sampling}
         body |= self._server_fields(request)
         if extra:
             body |= self._extra_body

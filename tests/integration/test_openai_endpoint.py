@@ -250,6 +250,27 @@ async def test_the_limit_of_tokens_takes_the_name_that_the_server_asks_for(
     await other.aclose()
 
 
+async def test_a_model_that_samples_in_its_own_way_is_not_told_how(
+    server: FakeEndpoint, backend: OpenAICompatible
+) -> None:
+    refusals = (
+        "Unsupported value: 'temperature' does not support 0.7 with this model. Only the default (1) is supported.",
+        "Unsupported parameter: 'top_p' is not supported with this model.",
+    )
+    server.script = [
+        Behaviour(status=400, raw=json.dumps({"error": {"message": one}}).encode()) for one in refusals
+    ]
+    assert len(await backend.complete(ask(n=3))) == 3
+    await backend.complete(ask())
+    assert [sorted({"temperature", "top_p"} & body.keys()) for body in server.bodies] == [
+        ["temperature", "top_p"],
+        ["top_p"],
+        [],
+        [],
+    ]
+    assert server.bodies[-1]["top_k"] == -1
+
+
 async def test_fields_that_were_not_the_reason_stay(server: FakeEndpoint, backend: OpenAICompatible) -> None:
     server.script = [Behaviour(status=400, raw=b'{"error": "unknown model"}')] * 2
     await failure(backend)
