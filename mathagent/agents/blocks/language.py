@@ -118,7 +118,7 @@ def lost_numbers(original: str, translation: str) -> list[str]:
 def _numbers(text: str) -> list[tuple[str, ...]]:
     """The digits of each number; where a unit stands behind it, those of the whole amount, too."""
     plain = "".join(str(unicodedata.digit(one)) if one.isdigit() and one.isdecimal() else one for one in text)
-    found = []
+    found: list[tuple[str, ...]] = []
     for number, unit in _DIGITS.findall(plain):
         digits = "".join(re.findall(r"\d", number))
         found.append((digits, digits + "0" * _ZEROS[unit]) if unit else (digits,))
