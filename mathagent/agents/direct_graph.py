@@ -71,10 +71,13 @@ class DirectGraph:
             nodes[name] = _with_runtime(function)
         branches: dict[str, tuple[Branch, ...]] = {}
         for name, named in graph.branches.items():
-            choices = [(_function(spec.path), spec.ends) for spec in named.values()]
-            if any(function is None or ends is None for function, ends in choices):
-                return None
-            branches[name] = tuple(Branch(_with_runtime(function), ends) for function, ends in choices if function)
+            choices = []
+            for branch in named.values():
+                choose = _function(branch.path)
+                if choose is None or branch.ends is None:
+                    return None
+                choices.append(Branch(_with_runtime(choose), branch.ends))
+            branches[name] = tuple(choices)
         reducers = {
             name: _reducer(channel) for name, channel in graph.channels.items() if name in SolveState.model_fields
         }
