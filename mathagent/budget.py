@@ -64,22 +64,28 @@ class Meter:
         self._reserved_calls = 0
         self._queue = asyncio.Lock()
         self._released = asyncio.Event()
-        self._interrupted = asyncio.Event()
+        self.interrupted = False
+        self._listening: set[asyncio.Future[None]] = set()
         if (noted := _noted.get()) is not None:
             noted.append(self)
 
     def interrupt(self) -> None:
         """Ends the budget now, from the loop of the solve: requests in flight end as at a deadline."""
-        self._interrupted.set()
+        self.interrupted = True
+        for future in list(self._listening):
+            if not future.done():
+                future.set_result(None)
         self._released.set()  # who waits for room learns of it at once
 
-    @property
-    def interrupted(self) -> bool:
-        return self._interrupted.is_set()
-
-    async def wait_interrupted(self) -> None:
-        """Returns once ``interrupt`` has been called."""
-        await self._interrupted.wait()
+    def interruption(self) -> asyncio.Future[None]:
+        """Is done once ``interrupt`` has been called; who needs it no more cancels it."""
+        future = asyncio.get_running_loop().create_future()
+        if self.interrupted:
+            future.set_result(None)
+        else:
+            self._listening.add(future)
+            future.add_done_callback(self._listening.discard)
+        return future
 
     def limit_reached(self) -> LimitReached | None:
         """The limit that allows no further request; None where one more may be sent."""

@@ -175,12 +175,14 @@ class Solver:
         else:
             if problem is None or answer is not None:
                 raise UsageError("give a problem, or the id of a solve to resume")
-            spec = self._spec(as_problem(problem), strategy, config or {}, budget, seed, person)
-            spec = spec.model_copy(update={"measured": measured})
+            chosen, configured = self._configured(strategy, config or {}, seed)
+            spec = self._spec(as_problem(problem), strategy, chosen, configured, budget, seed, person, measured)
             thread = await begin_thread(await self._resources.tidied(), spec, emitter)
         keep = thread.resumed
         try:
-            chosen, configured = self._strategy(thread.spec, strategy if isinstance(strategy, Strategy) else None)
+            if thread.resumed:
+                own = strategy if isinstance(strategy, Strategy) else None
+                chosen, configured = self._strategy(thread.spec, own)
             run = SolveRun(thread, person, emitter, waited_s=waited_s)
             try:
                 context, outside = self._resources.context(run), self._resources.outside
@@ -290,13 +292,14 @@ class Solver:
         self,
         problem: Problem,
         strategy: str | Strategy,
-        config: Mapping[str, Any],
+        chosen: Strategy,
+        configured: StrategyConfig,
         budget: Budget | None,
         seed: int | None,
         human: Human,
+        measured: bool,
     ) -> SolveSpec:
-        """What is asked, checked. Raises UsageError."""
-        chosen, configured = self._configured(strategy, config, seed)
+        """What is asked, of ``chosen``, which ``strategy`` names. Raises UsageError where nobody could be asked."""
         if self.checkpoints is None and human.on_interrupt is None and (human.approve_code or human.review_plans):
             raise UsageError("nobody is there to ask: give Human(on_interrupt=…), or a Solver with checkpoints")
         return SolveSpec(
@@ -315,6 +318,7 @@ class Solver:
             review_plans=human.review_plans,
             memory=self.memory.mode,
             memory_path=self.memory.path,
+            measured=measured,
             code=method_version(chosen),
         )
 

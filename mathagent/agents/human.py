@@ -127,7 +127,7 @@ class Interrupts:
         assert self.human.on_interrupt is not None
         self._emit(PersonAsked(request=request))
         asking = asyncio.ensure_future(self.human.on_interrupt(request))
-        ended = asyncio.ensure_future(self._meter.wait_interrupted())
+        ended = self._meter.interruption()
         try:
             with self._meter.paused():
                 await asyncio.wait({asking, ended}, return_when=asyncio.FIRST_COMPLETED)

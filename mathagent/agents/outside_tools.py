@@ -60,7 +60,7 @@ class OutsideTools:
     async def _asked(self, servers: McpServers, meter: Meter) -> list[Offered]:
         """What ``servers`` offer; nothing where the solve is ended before all have said it."""
         asking = asyncio.ensure_future(servers.offered())
-        ended = asyncio.ensure_future(meter.wait_interrupted())
+        ended = meter.interruption()
         try:
             await asyncio.wait({asking, ended}, timeout=meter.seconds_left(), return_when=asyncio.FIRST_COMPLETED)
             return asking.result() if asking.done() else []
@@ -111,7 +111,7 @@ class SolveTool(Tool):
         if left is not None and left <= 0:
             return ToolResult(text="the time of this solve is over", ok=False)
         calling = asyncio.ensure_future(self._tool.call_within(given, left))
-        ended = asyncio.ensure_future(meter.wait_interrupted())
+        ended = meter.interruption()
         try:
             await asyncio.wait({calling, ended}, return_when=asyncio.FIRST_COMPLETED)
             if calling.done():

@@ -82,7 +82,9 @@ class ChatRequest(Value):
         return None if seed is None else (seed + self.first_sample + offset) % 2**31
 
     def samples(self, offset: int, count: int) -> ChatRequest:
-        """The request for ``count`` of its samples only, from ``first_sample + offset`` on."""
+        """The request for ``count`` of its samples only, from ``first_sample + offset`` on; itself for all of them."""
+        if (offset, count) == (0, self.params.n):
+            return self
         params = self.params.model_copy(update={"n": count})
         return self.model_copy(update={"params": params, "first_sample": self.first_sample + offset})
 

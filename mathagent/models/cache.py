@@ -40,18 +40,18 @@ class CompletionCache:
             " created TEXT DEFAULT CURRENT_TIMESTAMP) WITHOUT ROWID"
         )
 
-    def lookup(self, backend: str, request: ChatRequest) -> list[Completion | None]:
-        """The cached completion of each of the request's samples, None where there is none."""
-        return [self._read(key) for key in sample_keys(backend, request)]
+    def lookup(self, keys: Sequence[str]) -> list[Completion | None]:
+        """The cached completion of each sample by its key (``sample_keys``), None where there is none."""
+        return [self._read(key) for key in keys]
 
-    def store(self, backend: str, request: ChatRequest, completions: Sequence[Completion]) -> list[Completion]:
-        """Keeps the samples of ``request``; returns what the cache holds for them now.
+    def store(self, keys: Sequence[str], completions: Sequence[Completion]) -> list[Completion]:
+        """Keeps samples by their ``keys``; returns what the cache holds for them now.
 
         A sample that is there already, from another solve at the same time, stays and is returned instead of the
         new one: every later run sees that one.
         """
         kept = list(completions)
-        rows = zip(sample_keys(backend, request), completions, strict=True)
+        rows = zip(keys, completions, strict=True)
         statement = "INSERT OR IGNORE INTO completions (key, completion) VALUES (?, ?)"
         late = []
         try:

@@ -31,14 +31,15 @@ class Remembering(Wrapper):
         """See Backend.complete."""
         require_capabilities(self, request)
         keys = sample_keys(self.identity, request)
-        remembered = self._lookup(keys, request)
+        remembered = self._lookup(keys)
         found = [self._paid.get(key, completion) for key, completion in zip(keys, remembered, strict=True)]
         hits = [index for index, completion in enumerate(found) if completion is not None]
         drawn: list[Any] = list(found)
         for start, count in _gaps(found):
-            new = await self._draw(request.samples(start, count), start, on_delta)
+            those = keys[start : start + count]
+            new = await self._draw(request.samples(start, count), those, start, on_delta)
             drawn[start : start + count] = new
-            self._paid |= zip(keys[start : start + count], new, strict=True)  # a later gap may fail
+            self._paid |= zip(those, new, strict=True)  # a later gap may fail
         paid = {key for key in keys if self._paid.pop(key, None) is not None}
         for index in hits:
             completion = drawn[index]
@@ -48,12 +49,14 @@ class Remembering(Wrapper):
                 on_delta(index, completion.text)
         return drawn
 
-    async def _draw(self, request: ChatRequest, start: int, on_delta: OnDelta | None) -> list[Completion]:
+    async def _draw(
+        self, request: ChatRequest, keys: Sequence[str], start: int, on_delta: OnDelta | None
+    ) -> list[Completion]:
         shifted = None if on_delta is None else lambda index, text: on_delta(start + index, text)
         outer, early = on_sample.get(), dict[int, Completion]()
 
         def arrived(index: int, completion: Completion) -> None:
-            (early[index],) = self._store(request.samples(index, 1), [completion])
+            (early[index],) = self._store([keys[index]], [completion])
             if outer is not None:
                 outer(start + index, early[index])
 
@@ -63,10 +66,9 @@ class Remembering(Wrapper):
         except BackendError as error:
             come = error.arrived if isinstance(error, PartialReply) else {}
             for offset, completion in {**early, **come}.items():
-                sample = request.samples(offset, 1)
-                self._paid[sample_keys(self.identity, sample)[0]] = completion
+                self._paid[keys[offset]] = completion
                 if offset not in early:
-                    self._store(sample, [completion])
+                    self._store([keys[offset]], [completion])
             if not come:
                 raise
             # Who asked counts from the first sample of the whole request.
@@ -75,18 +77,18 @@ class Remembering(Wrapper):
         finally:
             on_sample.reset(token)
         if not early:
-            return self._store(request, drawn)
+            return self._store(keys, drawn)
         return [
-            early.get(index) or self._store(request.samples(index, 1), [completion])[0]
+            early.get(index) or self._store([keys[index]], [completion])[0]
             for index, completion in enumerate(drawn)
         ]
 
-    def _lookup(self, keys: list[str], request: ChatRequest) -> list[Completion | None]:
-        """What is remembered of each sample of ``request``, whose keys are ``keys``."""
+    def _lookup(self, keys: Sequence[str]) -> list[Completion | None]:
+        """What is remembered of each sample, by its key."""
         raise NotImplementedError
 
-    def _store(self, request: ChatRequest, completions: list[Completion]) -> list[Completion]:
-        """Keeps the samples of ``request``; returns those to go on with."""
+    def _store(self, keys: Sequence[str], completions: list[Completion]) -> list[Completion]:
+        """Keeps samples by their keys; returns those to go on with."""
         raise NotImplementedError
 
 
@@ -103,18 +105,18 @@ class Cached(Remembering):
         self.cache, self._emit = cache, emit
         self._works = True
 
-    def _lookup(self, keys: list[str], request: ChatRequest) -> list[Completion | None]:
+    def _lookup(self, keys: Sequence[str]) -> list[Completion | None]:
         if self._works:
             try:
-                return self.cache.lookup(self.identity, request)
+                return self.cache.lookup(keys)
             except StorageError as error:
                 self._give_up(error)
         return [None] * len(keys)
 
-    def _store(self, request: ChatRequest, completions: list[Completion]) -> list[Completion]:
+    def _store(self, keys: Sequence[str], completions: list[Completion]) -> list[Completion]:
         if self._works:
             try:
-                return self.cache.store(self.identity, request, completions)
+                return self.cache.store(keys, completions)
             except StorageError as error:
                 self._give_up(error)
         return completions
@@ -153,11 +155,11 @@ class Journaled(Remembering):
         await self._journal.flush()
         return done
 
-    def _lookup(self, keys: list[str], request: ChatRequest) -> list[Completion | None]:
+    def _lookup(self, keys: Sequence[str]) -> list[Completion | None]:
         return [self._journal.replay(f"{key} {self.identity}") for key in keys]
 
-    def _store(self, request: ChatRequest, completions: list[Completion]) -> list[Completion]:
-        for key, completion in zip(sample_keys(self.identity, request), completions, strict=True):
+    def _store(self, keys: Sequence[str], completions: list[Completion]) -> list[Completion]:
+        for key, completion in zip(keys, completions, strict=True):
             self._journal.record(
                 f"{key} {self.identity}", completion
             )  # whose it is counts as, once its node has ended

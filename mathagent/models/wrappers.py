@@ -153,7 +153,7 @@ class Budgeted(Wrapper):
             return await self.inner.complete(request, on_delta)
 
         asked = asyncio.ensure_future(ask())
-        interrupted = asyncio.ensure_future(self.meter.wait_interrupted())
+        interrupted = self.meter.interruption()
         try:
             await asyncio.wait(
                 {asked, interrupted}, timeout=self.meter.seconds_left(), return_when=asyncio.FIRST_COMPLETED

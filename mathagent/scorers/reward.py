@@ -134,7 +134,7 @@ class RewardEndpoint:
     async def _until_limit(self, context: RunContext, asking: Coroutine[Any, Any, Score]) -> Score | BackendError:
         """What comes of ``asking``; the deadline, or an interrupt, ends it."""
         asked = asyncio.ensure_future(asking)
-        interrupted = asyncio.ensure_future(context.meter.wait_interrupted())
+        interrupted = context.meter.interruption()
         try:
             await asyncio.wait(
                 {asked, interrupted},

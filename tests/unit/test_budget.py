@@ -85,7 +85,7 @@ def test_cached_calls_count_like_the_calls_they_repeat() -> None:
 
 async def test_interrupt_wakes_who_waits() -> None:
     meter = Meter()
-    waiting = asyncio.ensure_future(meter.wait_interrupted())
+    waiting = meter.interruption()
     await asyncio.sleep(0)
     assert not waiting.done()
     meter.interrupt()

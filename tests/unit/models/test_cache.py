@@ -50,15 +50,15 @@ def test_a_completion_survives_unchanged(cache: CompletionCache) -> None:
         usage=Usage(calls=1, prompt_tokens=3, completion_tokens=4),
         logprobs=(TokenLogprob(token="t", logprob=-0.1, top=(("u", -2.0),)),),
     )
-    assert cache.store("b", ask(), [full]) == [full]
-    assert cache.lookup("b", ask()) == [full.model_copy(update={"cached": True})]
+    assert cache.store(sample_keys("b", ask()), [full]) == [full]
+    assert cache.lookup(sample_keys("b", ask())) == [full.model_copy(update={"cached": True})]
 
 
 def test_samples_share_rows_however_they_are_asked_for(cache: CompletionCache) -> None:
-    cache.store("b", ask(2), said("0", "1"))
-    cache.store("b", ask(1, first=3), said("3"))
-    assert texts(cache.lookup("b", ask(5))) == ["0", "1", None, "3", None]
-    assert texts(cache.lookup("b", ask(2, first=1, role="judge"))) == ["1", None]
+    cache.store(sample_keys("b", ask(2)), said("0", "1"))
+    cache.store(sample_keys("b", ask(1, first=3)), said("3"))
+    assert texts(cache.lookup(sample_keys("b", ask(5)))) == ["0", "1", None, "3", None]
+    assert texts(cache.lookup(sample_keys("b", ask(2, first=1, role="judge")))) == ["1", None]
 
 
 def test_what_shapes_a_reply_is_in_the_key() -> None:
@@ -86,21 +86,21 @@ def test_what_shapes_a_reply_is_in_the_key() -> None:
 
 
 def test_the_first_reply_stays_and_is_what_a_later_writer_gets(cache: CompletionCache) -> None:
-    cache.store("b", ask(), said("first"))
-    kept = cache.store("b", ask(2), said("second", "new"))
+    cache.store(sample_keys("b", ask()), said("first"))
+    kept = cache.store(sample_keys("b", ask(2)), said("second", "new"))
     assert texts(list(kept)) == ["first", "new"]
-    assert texts(cache.lookup("b", ask(2))) == ["first", "new"]
+    assert texts(cache.lookup(sample_keys("b", ask(2)))) == ["first", "new"]
 
 
 def test_a_row_of_another_version_is_missing_and_replaced(cache: CompletionCache) -> None:
-    cache.store("b", ask(), said("old"))
+    cache.store(sample_keys("b", ask()), said("old"))
     other = sqlite3.connect(cache.path)
     other.execute("""UPDATE completions SET completion = '{"text": "x", "colour": "red"}'""")
     other.commit()
     other.close()
-    assert cache.lookup("b", ask()) == [None]
-    cache.store("b", ask(), said("new"))
-    assert texts(cache.lookup("b", ask())) == ["new"]
+    assert cache.lookup(sample_keys("b", ask())) == [None]
+    cache.store(sample_keys("b", ask()), said("new"))
+    assert texts(cache.lookup(sample_keys("b", ask()))) == ["new"]
 
 
 WRITER = textwrap.dedent(
@@ -108,7 +108,7 @@ WRITER = textwrap.dedent(
     import sys
     from pathlib import Path
     from mathagent.models.base import ChatRequest
-    from mathagent.models.cache import CompletionCache
+    from mathagent.models.cache import CompletionCache, sample_keys
     from mathagent.types import Completion, Message, SamplingParams
 
     path, name, start, count = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
@@ -116,7 +116,7 @@ WRITER = textwrap.dedent(
     for index in range(start, start + count):
         messages = (Message(role="user", content="q"),)
         request = ChatRequest(messages=messages, params=SamplingParams(temperature=0.7), first_sample=index)
-        cache.store("b", request, [Completion(text=f"{name} {index} " + "x" * 2000)])
+        cache.store(sample_keys("b", request), [Completion(text=f"{name} {index} " + "x" * 2000)])
         print(index, flush=True)
     """
 )
@@ -134,7 +134,7 @@ def test_processes_that_create_and_write_one_file_at_once(tmp_path: Path) -> Non
         _, stderr = process.communicate(timeout=120)
         assert process.returncode == 0, stderr
     cache = CompletionCache(path)
-    found = cache.lookup("b", ask(120))
+    found = cache.lookup(sample_keys("b", ask(120)))
     cache.close()
     for index, completion in enumerate(found):
         assert completion is not None
@@ -149,8 +149,8 @@ def test_kill_9_between_writes_keeps_all_that_was_stored(tmp_path: Path) -> None
     process.kill()
     process.communicate()
     cache = CompletionCache(path)
-    assert None not in cache.lookup("b", ask(len(stored)))
-    cache.store("b", ask(first=10**6), said("more"))
+    assert None not in cache.lookup(sample_keys("b", ask(len(stored))))
+    cache.store(sample_keys("b", ask(first=10**6)), said("more"))
     cache.close()
     checked = sqlite3.connect(path)
     assert checked.execute("PRAGMA integrity_check").fetchone() == ("ok",)
@@ -169,24 +169,24 @@ def test_a_damaged_file_is_one_line_that_says_what_to_do(tmp_path: Path) -> None
 def test_a_file_damaged_while_open(tmp_path: Path) -> None:
     path = tmp_path / "cache.db"
     cache = CompletionCache(path)
-    cache.store("b", ask(64), said(*("x" * 3000 for _ in range(64))))
+    cache.store(sample_keys("b", ask(64)), said(*("x" * 3000 for _ in range(64))))
     cache.close()
     size = path.stat().st_size
     path.write_bytes(path.read_bytes()[:4096] + b"\xff" * (size - 4096))
     with pytest.raises(StorageError, match=r"move cache\.db away"):
-        CompletionCache(path).lookup("b", ask(64))
+        CompletionCache(path).lookup(sample_keys("b", ask(64)))
 
 
 def test_a_full_disk_is_a_storage_error_and_loses_nothing_stored(cache: CompletionCache) -> None:
-    cache.store("b", ask(), said("kept"))
+    cache.store(sample_keys("b", ask()), said("kept"))
     (pages,) = cache._connection.execute("PRAGMA page_count").fetchone()
     cache._connection.execute(f"PRAGMA max_page_count = {pages}")  # SQLite then says what it says of a full disk
     with pytest.raises(StorageError, match=r"full; free some disk space, or use --no-cache"):
-        cache.store("b", ask(first=1), said("x" * 100_000))
-    assert texts(cache.lookup("b", ask(2))) == ["kept", None]
+        cache.store(sample_keys("b", ask(first=1)), said("x" * 100_000))
+    assert texts(cache.lookup(sample_keys("b", ask(2)))) == ["kept", None]
     cache._connection.execute("PRAGMA max_page_count = 100000")
-    cache.store("b", ask(first=1), said("now"))
-    assert texts(cache.lookup("b", ask(2))) == ["kept", "now"]
+    cache.store(sample_keys("b", ask(first=1)), said("now"))
+    assert texts(cache.lookup(sample_keys("b", ask(2)))) == ["kept", "now"]
 
 
 def test_a_closed_cache_is_a_storage_error(tmp_path: Path) -> None:
@@ -194,9 +194,9 @@ def test_a_closed_cache_is_a_storage_error(tmp_path: Path) -> None:
     cache.close()
     cache.close()
     with pytest.raises(StorageError):
-        cache.lookup("b", ask())
+        cache.lookup(sample_keys("b", ask()))
     with pytest.raises(StorageError):
-        cache.store("b", ask(), said("x"))
+        cache.store(sample_keys("b", ask()), said("x"))
 
 
 def test_requests_without_images_keep_the_keys_that_they_had_before_messages_could_have_any() -> None:

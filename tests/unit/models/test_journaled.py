@@ -10,7 +10,7 @@ import pytest
 from mathagent.budget import Meter
 from mathagent.errors import BackendError
 from mathagent.models.base import Backend, ChatRequest, PartialReply
-from mathagent.models.cache import CompletionCache
+from mathagent.models.cache import CompletionCache, sample_keys
 from mathagent.models.scripted import Reply, ScriptedBackend
 from mathagent.models.wrappers import wrap
 from mathagent.types import Completion, Message, SamplingParams, Usage
@@ -94,7 +94,7 @@ async def test_a_sample_is_kept_before_the_others_of_its_request_are_there(cache
     await asyncio.gather(asking, return_exceptions=True)
     assert [completion.text for completion in journal.rows.values()] == ["a", "b"]
     if cache is not None:
-        found = cache.lookup(raw.identity, ask(3))
+        found = cache.lookup(sample_keys(raw.identity, ask(3)))
         assert [completion and completion.text for completion in found] == ["a", "b", None]
         cache.close()
     silent = ScriptedBackend(["c"])

@@ -16,7 +16,7 @@ from mathagent.budget import Budget, Meter
 from mathagent.errors import BackendError, LimitReached, StorageError, UnsupportedOption
 from mathagent.events import Event, Retried, Warned
 from mathagent.models.base import Backend, Capabilities, ChatRequest, OnDelta, PartialReply, on_sample
-from mathagent.models.cache import CompletionCache
+from mathagent.models.cache import CompletionCache, sample_keys
 from mathagent.models.remembering import Cached
 from mathagent.models.scripted import Reply, ScriptedBackend
 from mathagent.models.wrappers import Budgeted, Limited, Metered, Retrying, wrap
@@ -154,7 +154,7 @@ async def test_the_same_request_twice_at_once_agrees_with_every_replay(cache: Co
 async def test_cached_refuses_what_the_backend_lacks_even_on_a_hit(cache: CompletionCache) -> None:
     backend = Cached(Answering(numbered), cache, Meter(), lambda _: None)
     request = ask().model_copy(update={"grammar": "x"})
-    cache.store(backend.identity, request, [reply()])
+    cache.store(sample_keys(backend.identity, request), [reply()])
     with pytest.raises(UnsupportedOption, match="grammar"):
         await backend.complete(request)
 

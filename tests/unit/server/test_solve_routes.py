@@ -12,6 +12,7 @@ from mathagent.agents.checkpoints import Checkpoints
 from mathagent.errors import StorageError
 from mathagent.events import SolveStarted, event_adapter
 from mathagent.models.base import ChatRequest
+from mathagent.models.cache import sample_keys
 from mathagent.models.scripted import Reply, ScriptedBackend
 from mathagent.sandbox.process import ProcessSandbox
 from mathagent.scorers.checks import OUT_OF_TIME
@@ -332,7 +333,7 @@ async def test_all_is_closed_though_one_part_cannot_be(tmp_path: Path, monkeypat
     for one in opened:
         assert one._resources.cache is not None
         with pytest.raises(StorageError):  # it is closed
-            one._resources.cache.store("x", ChatRequest(messages=()), [Completion(text="x")])
+            one._resources.cache.store(sample_keys("x", ChatRequest(messages=())), [Completion(text="x")])
 
 
 async def test_who_leaves_the_stream_ends_the_solve(tmp_path: Path) -> None:
