@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from types import MappingProxyType
+from typing import Any
 
 from pydantic import Field
 
@@ -65,7 +66,7 @@ class Meter:
         self._queue = asyncio.Lock()
         self._released = asyncio.Event()
         self.interrupted = False
-        self._listening: set[asyncio.Future[None]] = set()
+        self._listening: set[asyncio.Future[Any]] = set()
         if (noted := _noted.get()) is not None:
             noted.append(self)
 
@@ -77,9 +78,9 @@ class Meter:
                 future.set_result(None)
         self._released.set()  # who waits for room learns of it at once
 
-    def interruption(self) -> asyncio.Future[None]:
+    def interruption(self) -> asyncio.Future[Any]:
         """Is done once ``interrupt`` has been called; who needs it no more cancels it."""
-        future = asyncio.get_running_loop().create_future()
+        future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         if self.interrupted:
             future.set_result(None)
         else:
