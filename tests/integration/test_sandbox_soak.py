@@ -20,6 +20,8 @@ from mathagent.sandbox import process_tree
 from mathagent.sandbox.base import Limits
 from mathagent.sandbox.process import ProcessSandbox
 
+pytestmark = pytest.mark.own_zygotes  # one that is lent would be there still
+
 RUNS, SESSIONS, AT_ONCE = 200, 20, 8
 LIMITS = Limits(timeout_s=60.0, cpu_s=60.0, memory_mb=512)
 SHORT = Limits(timeout_s=0.5, memory_mb=512)
